@@ -1,0 +1,74 @@
+"""One call for everything that is asked within one tick of the event loop.
+
+The mechanism of Facebook's DataLoader (graphql/dataloader, `src/index.js`), without its memory:
+the first item of a tick schedules the dispatch, which runs when every task that is ready in this
+tick has had its turn. The cache's look-ups and fills and the row loaders all go through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
+
+
+class TickBatcher(Generic[Item, Reply]):
+    """Gathers the items of one tick and answers them by one call of `run`.
+
+    `run` gets the items in the order of their submission and returns one reply for each, in that
+    order; its error is every waiter's error. It runs in an empty context: it must not see the
+    transaction, the viewer or the deadline of whoever happened to come first.
+    """
+
+    def __init__(self, run: Callable[[Sequence[Item]], Awaitable[Sequence[Reply]]]) -> None:
+        self._run = run
+        self._waiting: list[tuple[Item, asyncio.Future[Reply]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    def submit(self, item: Item) -> asyncio.Future[Reply]:
+        """A future for the reply to `item`. Cancelling it cancels nobody else's."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._dispatch, context=Context())
+        self._waiting.append((item, future))
+        return future
+
+    def _dispatch(self) -> None:
+        batch, self._waiting = self._waiting, []
+        task = asyncio.get_running_loop().create_task(self._answer(batch))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _answer(self, batch: Sequence[tuple[Item, asyncio.Future[Reply]]]) -> None:
+        try:
+            replies = await self._ask([item for item, _ in batch])
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it becomes the error of everyone who waits
+            for future in _unanswered(batch):
+                future.set_exception(error)
+        else:
+            for (_, future), reply in zip(batch, replies, strict=True):
+                if not future.done():
+                    future.set_result(reply)
+
+    async def _ask(self, items: Sequence[Item]) -> Sequence[Reply]:
+        replies = await self._run(items)
+        if len(replies) != len(items):
+            raise RuntimeError(
+                f"a batch of {len(items)} items must get as many replies, got {len(replies)}"
+            )
+        return replies
+
+
+def _unanswered(
+    batch: Sequence[tuple[Item, asyncio.Future[Reply]]],
+) -> Sequence[asyncio.Future[Reply]]:
+    return [future for _, future in batch if not future.done()]
