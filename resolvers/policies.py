@@ -1,0 +1,38 @@
+"""The one table of how long each kind of data may be served, and to whom. Times in seconds.
+
+A purge ends an entry at once, whatever is left of its time to live: that only bounds what nobody
+purges, such as a database edited by hand.
+"""
+
+from typing import Final
+
+from cache import CachePolicy, CacheScope
+
+MINUTE: Final = 60.0
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_PUBLIC: Final = CacheScope.PUBLIC
+_PRIVATE: Final = CacheScope.PRIVATE
+
+PRODUCT: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC)
+"""A product's row, and which product has a SKU."""
+STOCK: Final = CachePolicy(ttl=5, scope=_PUBLIC)
+"""Pieces in stock: the one value that changes with every order."""
+UNITS_SOLD: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC)
+"""Units sold of a product."""
+PRODUCT_LIST: Final = CachePolicy(ttl=5 * MINUTE, scope=_PUBLIC)
+"""Pages of product lists by name, price or age, and their counts."""
+PRODUCT_SEARCH: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC)
+"""The same with a search text: many spellings, each rarely asked again."""
+CATALOGUE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+"""Categories and brands."""
+PROFILE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+"""A user's public profile."""
+ACCOUNT: Final = CachePolicy(ttl=HOUR, negative_ttl=MINUTE, scope=_PRIVATE)
+"""A user's e-mail, role and points: for the user and staff."""
+ORDER: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PRIVATE)
+"""An order, its lines, and lists of orders: for the owner and staff."""
+SESSION: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC)
+"""Whom a token speaks for. Public, because this is how the viewer is found out; the token's digest
+is the key, and only who has the token can name it."""
