@@ -1,0 +1,1 @@
+"""Tortoise's database clients, with transactions that neither lose a lock nor a connection."""
