@@ -1,0 +1,44 @@
+"""A cache for async resolvers whose entries are never older than the purges of their tags.
+
+policy = CachePolicy(ttl=300, scope=CacheScope.PUBLIC)
+
+@cached(policy, tags=lambda ctx, product_id: [f"product:{product_id}"])
+async def product(ctx: Context, product_id: int) -> ProductRow | None: ...
+
+with cache.activate(viewer="anonymous"):
+    row = await product(ctx, 42)          # loaded once, then from Redis
+await cache.invalidate(["product:42"])    # after the commit: no reader gets the old row again
+"""
+
+from __future__ import annotations
+
+from .batch import TickBatcher
+from .context import bypass, depend_on, viewer_was_read
+from .decorator import CachedFunction, cached
+from .engine import Cache, Request
+from .errors import CacheError, DeclarationError, NoActiveCacheError, StoreUnavailable
+from .loader import Loader
+from .policy import CachePolicy, CacheScope
+from .protocol import Position, Protocol
+from .stores.redis import RedisStore
+
+__all__ = [
+    "Cache",
+    "CacheError",
+    "CachePolicy",
+    "CacheScope",
+    "CachedFunction",
+    "DeclarationError",
+    "Loader",
+    "NoActiveCacheError",
+    "Position",
+    "Protocol",
+    "RedisStore",
+    "Request",
+    "StoreUnavailable",
+    "TickBatcher",
+    "bypass",
+    "cached",
+    "depend_on",
+    "viewer_was_read",
+]

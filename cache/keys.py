@@ -1,0 +1,53 @@
+"""Names of entries: readable, complete, and different for everything that must not meet."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from .errors import DeclarationError
+
+_READABLE = 160
+"""Characters of a key up to which Redis gets it as it is; longer ones are digested."""
+
+
+def entry_key(name: str, viewer: str | None, arguments: tuple[Any, ...]) -> str:
+    """The full key of a value: function, viewer (None where public), and canonical arguments.
+
+    JSON keeps `1` from `"1"` and `None` from `""`; mappings are sorted. Raises `TypeError` for
+    arguments that have no canonical form, such as live objects.
+    """
+    try:
+        said = msgspec.json.encode((viewer, *arguments), order="deterministic")
+    except (TypeError, msgspec.ValidationError) as error:
+        raise TypeError(
+            f"an argument of {name} cannot be part of a cache key ({error}): pass strings, "
+            "numbers, enums, dates, tuples or frozen structs, or exclude it from the key"
+        ) from error
+    return f"{name}{said.decode()}"
+
+
+def storage_key(prefix: str, key: str) -> str:
+    """The key under which Redis holds an entry. Entries carry their full key: see `entry.py`."""
+    if len(key) > _READABLE:
+        key = hashlib.blake2b(key.encode(), digest_size=20).hexdigest()
+    return f"{prefix}:e:{key}"
+
+
+def schema_digest(result: Any) -> str:
+    """A digest of a result type's shape: another shape is another key, so a miss.
+
+    Two versions of a program can then run side by side on one Redis. Raises `DeclarationError`
+    for types that cannot be encoded and decoded again.
+    """
+    try:
+        shape = msgspec.json.encode(msgspec.json.schema(result), order="deterministic")
+        msgspec.msgpack.Decoder(result)
+    except TypeError as error:
+        raise DeclarationError(
+            f"a cached function must return scalars, tuples or frozen structs, got {result!r}: "
+            f"{error}"
+        ) from error
+    return hashlib.blake2b(shape, digest_size=6).hexdigest()

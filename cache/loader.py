@@ -1,0 +1,66 @@
+"""DataLoaders whose rows keep their age."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from .batch import TickBatcher
+from .context import current_frame, current_scope, is_bypassed
+from .protocol import Position
+
+Key = TypeVar("Key")
+Row = TypeVar("Row")
+_Remembered = tuple[Row | None, Position | None]
+
+
+class Loader(Generic[Key, Row]):
+    """Reads the rows of all keys that one tick asks for by one call, and remembers them.
+
+    `batch` gets distinct keys and returns those rows that exist; `tags` names what the row of a
+    key depends on. Make one for each request, and `clear` it after a write.
+
+    A row that is handed out again is as old as the batch that read it. A load that uses it gets
+    that batch's position as its dependency (L2): with the load's own, an old row would be stored
+    as if it had been read after a purge that came in between, and be shared with everyone.
+    """
+
+    def __init__(
+        self,
+        batch: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Row]]],
+        tags: Callable[[Key], Iterable[str]],
+    ) -> None:
+        self._batch = batch
+        self._tags = tags
+        self._rows: dict[Key, asyncio.Future[_Remembered[Row]]] = {}
+        self._batcher = TickBatcher(self._read)
+        self._positions: Callable[[], Position | None] = lambda: None
+
+    async def load(self, key: Key) -> Row | None:
+        """The row of `key`, None if there is none. Inside `bypass()`: read now, not remembered."""
+        if is_bypassed():
+            return (await self._batch([key])).get(key)
+        cache = current_scope().cache
+        self._positions = lambda: cache.position
+        future = self._rows.get(key)
+        if future is None or future.cancelled() or (future.done() and future.exception()):
+            future = self._rows[key] = self._batcher.submit(key)
+        # Shielded: whoever gives up must not take the row away from those who wait for it too.
+        row, position = await asyncio.shield(future)
+        frame = current_frame()
+        if frame is not None:
+            frame.dependencies.add_all(self._tags(key), position)
+        return row
+
+    async def load_many(self, keys: Sequence[Key]) -> list[Row | None]:
+        return list(await asyncio.gather(*map(self.load, keys)))
+
+    def clear(self) -> None:
+        """Forget every row: what was read before a write must not be handed out after it."""
+        self._rows = {}
+
+    async def _read(self, keys: Sequence[Key]) -> Sequence[_Remembered[Row]]:
+        position = self._positions()  # known before the first read, as L1 asks
+        rows = await self._batch(keys)
+        return [(rows.get(key), position) for key in keys]

@@ -1,0 +1,67 @@
+"""Purges that the store has not confirmed, kept until it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from .errors import StoreUnavailable
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+
+
+class Purges:
+    """Publishes purges, and keeps those that could not be published.
+
+    `publish` says whether the store confirmed. A second publication of the same tags is harmless,
+    so a purge whose outcome is unknown is published again. They live in memory: a process that
+    dies takes them along.
+    """
+
+    def __init__(self, publish: Callable[[frozenset[str]], Awaitable[bool]]) -> None:
+        self._publish = publish
+        self._waiting: dict[str, object] = {}
+        self._retrying: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        return frozenset(self._waiting)
+
+    async def add(self, tags: frozenset[str]) -> None:
+        """Publish now, or keep for later."""
+        if await self._publish(tags):
+            return
+        # A mark for each purge, not only its tag: a publication that began before this purge must
+        # not be taken for it when it succeeds.
+        self._waiting |= dict.fromkeys(tags, object())
+        if self._retrying is None:
+            self._retrying = asyncio.get_running_loop().create_task(self._retry())
+
+    async def publish_waiting(self) -> None:
+        """Publish what waits. Raises `StoreUnavailable` while some of it still does."""
+        if not await self._publish_what_waits():
+            raise StoreUnavailable(
+                f"{len(self._waiting)} tags wait to be purged: until then the store is not asked"
+            )
+
+    def stop(self) -> None:
+        """Retry no more."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            self._retrying = None
+
+    async def _publish_what_waits(self) -> bool:
+        tried = dict(self._waiting)
+        if tried and await self._publish(frozenset(tried)):
+            for tag, mark in tried.items():
+                if self._waiting.get(tag) is mark:
+                    del self._waiting[tag]
+        return not self._waiting
+
+    async def _retry(self) -> None:
+        pause = _FIRST_PAUSE
+        while not await self._publish_what_waits():
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._retrying = None

@@ -1,0 +1,11 @@
+-- W2. ARGV[2] the tags as JSON, ARGV[3] the lifetime of a watermark and ARGV[4] that of the log's
+-- entries, both in milliseconds. Returns epoch and position.
+local last = head()
+local id = math.max(now, last + 1)
+append(id, last, ARGV[2])
+redis.call('XTRIM', log, 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[4])))
+local mark = epoch .. ':' .. string.format('%.0f', id)
+for index = 3, #KEYS do
+  redis.call('SET', KEYS[index], mark, 'PX', ARGV[3])
+end
+return { epoch, string.format('%.0f', id) }
