@@ -216,6 +216,17 @@ class Migration(migrations.Migration):
                 "table_description": "What is counted of a product, written behind.",
             },
         ),
+        # Tortoise names a key that is a relation differently once relations are known; without
+        # this makemigrations would find a difference for ever.
+        ops.AlterModelOptions(
+            name="ProductStats",
+            options={
+                "table": "product_stats",
+                "app": "models",
+                "pk_attr": "product_id",
+                "table_description": "What is counted of a product, written behind.",
+            },
+        ),
         # Keyset paging in mixed directions, the largest first and ids upwards.
         ops.RunSQL(
             "CREATE INDEX idx_products_newest ON products (created_at DESC, id)",
