@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cache import viewer_was_read
 from models.tables import Role
 from resolvers.loaders import Loaders
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from cache import Cache
     from cache.leaderboard import Leaderboards
     from cache.records import Records
@@ -34,6 +37,10 @@ class Viewer:
         """What tells apart viewers who may see different things: the identity with its rights."""
         return "anonymous" if self.user_id is None else f"{self.user_id}:{self.role}"
 
+    def may_see(self, user_id: int) -> bool:
+        """Whether the viewer may see the private data of this user."""
+        return self.is_staff or (self.user_id is not None and self.user_id == user_id)
+
 
 ANONYMOUS = Viewer()
 
@@ -51,12 +58,38 @@ class Services:
 
 
 class Context:
-    """One request (or one event of a subscription): its viewer, its loaders, the services."""
+    """One request (or one event of a subscription): its viewer, its loaders, the services.
+
+    `with context:` makes its cache and its viewer those of the cached functions called inside.
+    """
 
     def __init__(self, services: Services, viewer: Viewer = ANONYMOUS) -> None:
         self.services = services
         self.loaders = Loaders()
         self._viewer = viewer
+        self._scopes = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._scopes.enter_context(self.cache.activate(self._viewer.key))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._scopes.close()
+
+    def become(self, viewer: Viewer) -> None:
+        """Serve `viewer` from now on: after a login or a logout inside the request.
+
+        Call it in the task that entered the context. What was read for the other viewer is
+        forgotten.
+        """
+        self._viewer = viewer
+        self._scopes.enter_context(self.cache.activate(viewer.key))
+        self.loaders.clear()
 
     @property
     def viewer(self) -> Viewer:
