@@ -6,6 +6,9 @@ A list of products depends on *facets*: one aspect (who is in it, names, prices,
 (a category with its descendants, a brand, everything). A write purges the aspects that changed,
 in every scope that the product is or was in, and nothing else: a new price leaves lists by name
 alone.
+
+A namespace is a tag on every entry of one kind: an import of many rows purges it instead of
+naming each.
 """
 
 from collections.abc import Iterable
@@ -26,6 +29,13 @@ class Aspect(StrEnum):
     STOCK = "stock"
     """Which of them are in stock, not how many pieces."""
 
+
+PRODUCTS: Final = "products"
+"""The namespace of products: rows, SKUs, stock, units sold, lists and counts."""
+ORDERS: Final = "orders"
+"""The namespace of orders: rows, lines, lists and counts."""
+USERS: Final = "users"
+"""The namespace of users: profiles and accounts."""
 
 ALL: Final = "all"
 """The scope of every product."""
