@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from models.url import DatabaseSettingInvalid, connection_config, without_password
+from models.url import EXPECTED, DatabaseSettingInvalid, connection_config, without_password
 
 OUR_PREFIX = "FRESHQL_"
 
@@ -53,8 +53,10 @@ def _database_url(url: str) -> str:
     try:
         connection_config(url, pool_size=1)
     except DatabaseSettingInvalid as error:
-        known = f"Database URL {without_password(url)!r}: "
-        raise ValueError(str(error).removeprefix(known)) from error
+        problem = str(error).removeprefix(f"Database URL {without_password(url)!r}: ")
+        raise ValueError(
+            problem.removeprefix(EXPECTED).lstrip(",; ").removeprefix("but ")
+        ) from error
     return url
 
 
@@ -181,11 +183,14 @@ def load() -> Settings:
 
 def _explained(variable: str, reason: str) -> str:
     held = masked(os.environ.get(variable, ""))
-    return f"{variable} holds {held!r}; it should be {SHOULD[variable]} ({reason})."
+    why = f" ({reason})" if reason else ""
+    return f"{variable} holds {held!r}; it should be {SHOULD[variable]}{why}."
 
 
 def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ").rstrip(".").lower().replace("input", "it", 1)
+    """What our own checks of URLs found; pydantic's own words add nothing to `SHOULD`."""
+    found, ours = message.removeprefix("Value error, "), message.startswith("Value error, ")
+    return found.rstrip(".") if ours else ""
 
 
 def _unknown_variables() -> list[str]:

@@ -69,7 +69,7 @@ def test_a_wrong_setting_is_explained(
     with pytest.raises(SettingsError) as refused:
         load()
     message = str(refused.value)
-    assert message.startswith(f"{variable} holds {wrong!r}; it should be {SHOULD[variable]} (")
+    assert message.startswith(f"{variable} holds {wrong!r}; it should be {SHOULD[variable]}")
 
 
 def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
