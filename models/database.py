@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.context import TortoiseContext
+from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import BaseORMException, DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.schema_editor import BasePostgresSchemaEditor, SqliteSchemaEditor
@@ -58,12 +57,14 @@ class DatabaseUnavailable(RuntimeError):  # noqa: N818 - the state that it tells
 
 def tortoise_config(url: str, pool_size: int = 10) -> dict[str, Any]:
     """Tortoise's whole configuration for ``url``. Raises ``DatabaseSettingInvalid``."""
+    # Tortoise remembers SQL by the name of the connection: one for each dialect.
+    name = "sqlite" if sqlite_path(url) else "postgres"
     return {
-        "connections": {"default": connection_config(url, pool_size)},
+        "connections": {name: connection_config(url, pool_size)},
         "apps": {
             "models": {
                 "models": ["models.tables"],
-                "default_connection": "default",
+                "default_connection": name,
                 "migrations": "models.migrations",
             }
         },
@@ -80,17 +81,21 @@ async def connect(url: str, pool_size: int = 10) -> None:
     """
     config = tortoise_config(url, pool_size)
     _check_directory(url)
-    await Tortoise.init(config=config, _enable_global_fallback=True)
+    context = TortoiseContext()
+    with context:  # Tortoise looks for it while it sets the tables up; later it is global.
+        await context.init(config=config, _enable_global_fallback=True)
     try:
-        await Tortoise.get_connection("default").execute_query("SELECT 1")
+        await context.db().execute_query("SELECT 1")
     except Exception as error:
-        await disconnect()
+        await context.close_connections()
         raise _explained(url, error) from error
 
 
 async def disconnect() -> None:
-    """Close every connection of this process."""
-    await Tortoise.close_connections()
+    """Close every connection of this process. Does nothing where there is none."""
+    context = get_current_context()
+    if context is not None:
+        await context.close_connections()
 
 
 async def migrate(url: str) -> None:

@@ -59,7 +59,7 @@ class WaitingSqliteClient(SqliteClient):
         if not _only_reads(query):
             changed: tuple[int, Sequence[Any]] = await super().execute_query(query, values)
             return changed
-        rows = list(await (await self._opened_reader()).execute_fetchall(query, values))
+        rows = await self._read(query, values)
         return len(rows), rows
 
     @translate_exceptions
@@ -70,16 +70,16 @@ class WaitingSqliteClient(SqliteClient):
         if not _only_reads(query):
             changed: list[dict[str, Any]] = await super().execute_query_dict(query, values)
             return changed
-        rows = await (await self._opened_reader()).execute_fetchall(query, values)
-        return [dict(row) for row in rows]
+        return [dict(row) for row in await self._read(query, values)]
 
-    async def _opened_reader(self) -> aiosqlite.Connection:
+    async def _read(self, query: str, values: list[Any] | None) -> list[sqlite3.Row]:
         if self._reader is None:
             async with self.acquire_connection():
-                pass
+                pass  # Opens both connections.
         if self._reader is None:
             raise OperationalError(f"The database file {self.filename} could not be opened")
-        return self._reader
+        self.log.debug("%s: %s", query, values)
+        return list(await self._reader.execute_fetchall(query, values))
 
     def _in_transaction(self) -> TransactionContext:
         return ImmediateTransaction(ImmediateWrapper(self), self._lock)

@@ -1,0 +1,73 @@
+"""Migrations: repeatable, safe at once, complete, and equal to the tables in the code."""
+
+import subprocess
+import sys
+
+import pytest
+from tortoise.context import TortoiseContext
+from tortoise.migrations.autodetector import MigrationAutodetector
+
+from models.database import connect, database_id, disconnect, migrate, tortoise_config
+from models.tables import Product
+
+MIGRATE = (
+    "import asyncio, sys; from models.database import migrate; asyncio.run(migrate(sys.argv[1]))"
+)
+
+
+async def identity(url: str) -> str:
+    await connect(url)
+    try:
+        return await database_id()
+    finally:
+        await disconnect()
+
+
+async def test_migrating_makes_an_identity_and_repeating_it_keeps_it(empty_url):
+    await migrate(empty_url)
+    first = await identity(empty_url)
+    assert len(bytes.fromhex(first)) == 16
+    await migrate(empty_url)
+    assert await identity(empty_url) == first
+
+
+async def test_processes_that_migrate_at_once_take_turns(empty_url):
+    command = [sys.executable, "-c", MIGRATE, empty_url]
+    started = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: ASYNC220 (tiny)
+        for _ in range(4)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    assert await identity(empty_url)
+
+
+async def test_two_databases_have_two_identities(empty_url, tmp_path):
+    other = f"sqlite://{tmp_path / 'other.db'}"
+    await migrate(empty_url)
+    await migrate(other)
+    assert await identity(empty_url) != await identity(other)
+
+
+async def test_migrating_leaves_an_open_connection_alone(database):
+    before = await database_id()
+    await migrate(database)
+    assert await database_id() == before
+
+
+@pytest.fixture
+async def detector(tmp_path):
+    config = tortoise_config(f"sqlite://{tmp_path / 'none.db'}")
+    async with TortoiseContext() as context:
+        await context.init(config=config, init_connections=False)
+        yield MigrationAutodetector(context.apps, config["apps"])
+
+
+async def test_the_tables_in_the_code_have_no_change_without_a_migration(detector):
+    assert await detector.changes() == []
+
+
+async def test_a_changed_table_would_be_noticed(detector, monkeypatch):
+    monkeypatch.setattr(Product._meta.fields_map["sku"], "max_length", 65)
+    assert [type(change).__name__ for change in await detector.changes()] != []
