@@ -47,7 +47,7 @@ class RedisStore:
     ) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._observe = observe or (lambda fact: None)
+        self._observe = observe if observe is not None else lambda fact: None
         self._new_epoch = new_epoch
         self._state = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
 

@@ -1,0 +1,97 @@
+"""The circuit breaker, by a clock of its own, and the client behind it."""
+
+import socket
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from cache.breaker import Breaker
+from cache.stores.connection import open_redis
+from tests.support.servers import valkey
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_it_opens_after_failures_in_a_row_and_lets_one_probe_through() -> None:
+    clock = Clock()
+    breaker = Breaker(threshold=2, pause=1.0, clock=clock)
+    breaker.failed()
+    breaker.succeeded()
+    breaker.failed()
+    assert breaker.allows()
+    breaker.failed()
+
+    assert breaker.is_open
+    assert not breaker.allows()
+    clock.now += 1.0
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+    breaker.failed()
+    clock.now += 0.5
+    assert not breaker.allows()
+    clock.now += 0.5
+    assert breaker.allows()
+    breaker.succeeded()
+    assert [breaker.allows() for _ in range(3)] == [True, True, True]
+
+
+async def test_a_server_that_is_away_is_asked_twice_then_left_alone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    redis = open_redis(f"redis://127.0.0.1:{port}/0")
+    for _ in range(2):
+        with pytest.raises(RedisConnectionError, match="connecting to 127"):
+            await redis.get("key")
+
+    with pytest.raises(RedisConnectionError, match="is not asked yet"):
+        await redis.get("key")
+    with pytest.raises(RedisConnectionError, match="is not asked yet"):
+        await redis.pipeline().get("key").execute()
+    await redis.aclose()
+
+
+async def test_a_server_that_hangs_is_asked_twice_then_left_alone() -> None:
+    with valkey() as server:
+        redis = open_redis(server.url, budget=0.05, breaker=Breaker(pause=60))
+        await redis.set("key", "value", ex=60)
+        server.pause()
+        for _ in range(2):
+            with pytest.raises((RedisTimeout, RedisConnectionError), match="Timeout"):
+                await redis.get("key")
+        with pytest.raises(RedisConnectionError, match="is not asked yet"):
+            await redis.get("key")
+        server.resume()
+        await redis.aclose()
+
+
+async def test_it_answers_again_when_the_server_is_back() -> None:
+    clock = Clock()
+    with valkey() as server:
+        redis = open_redis(server.url, breaker=Breaker(clock=clock))
+        await redis.set("key", "value", ex=60)
+        server.stop(kill=True)
+        for _ in range(3):
+            with pytest.raises(RedisConnectionError):
+                await redis.get("key")
+        server.start()
+        clock.now += 10
+
+        assert await redis.get("key") == b"value"
+        await redis.aclose()
+
+
+async def test_an_error_of_the_server_is_an_answer(redis_url: str) -> None:
+    breaker = Breaker()
+    redis = open_redis(redis_url, breaker=breaker)
+    for _ in range(5):
+        with pytest.raises(ResponseError):
+            await redis.execute_command("GET")
+
+    assert not breaker.is_open
+    await redis.aclose()

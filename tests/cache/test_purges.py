@@ -1,0 +1,49 @@
+"""Purges that wait for the store."""
+
+import asyncio
+
+from cache.purges import Purges
+from tests.support.world import Gate
+
+
+async def test_an_older_publication_is_not_taken_for_a_newer_purge() -> None:
+    """1. purge A fails and waits  2. its retry is sent  3. the row changes again, purge B fails
+    4. the retry succeeds: B must still wait, since its write came after."""
+    gate = Gate()
+    sent: list[frozenset[str]] = []
+
+    async def publish(tags: frozenset[str]) -> bool:
+        sent.append(tags)
+        if len(sent) == 2:
+            await gate()
+            return True
+        return len(sent) > 3
+
+    purges = Purges(publish)
+    await purges.add(frozenset({"row:1"}))
+    await gate.reached.wait()
+    await purges.add(frozenset({"row:1"}))
+    gate.open()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert purges.waiting == {"row:1"}
+    async with asyncio.timeout(5):
+        while purges.waiting:
+            await asyncio.sleep(0.01)
+    assert sent[3:] == [frozenset({"row:1"})]
+    purges.stop()
+
+
+async def test_nothing_waits_when_the_store_answers() -> None:
+    published: list[frozenset[str]] = []
+
+    async def publish(tags: frozenset[str]) -> bool:
+        published.append(tags)
+        return True
+
+    purges = Purges(publish)
+    await purges.add(frozenset({"a", "b"}))
+    await purges.publish_waiting()
+
+    assert published == [frozenset({"a", "b"})]
