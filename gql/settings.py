@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -168,21 +168,26 @@ class Settings(BaseSettings):
                 os.environ[str(field.alias)] = str(value)
 
 
-def load() -> Settings:
-    """Read the environment. Raises SettingsError, which names every wrong variable."""
+def load(instead: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment; `instead` holds values that win over it (`{"PORT": "8001"}`).
+
+    Raises SettingsError, which names every wrong variable.
+    """
+    given: dict[str, Any] = dict(instead or {})
     problems = _unknown_variables()
     try:
-        settings = Settings()
+        settings = Settings(**given)
     except ValidationError as error:
-        problems += [_explained(str(e["loc"][0]), _reason(e["msg"])) for e in error.errors()]
+        held = {**os.environ, **given}
+        problems += [_explained(str(e["loc"][0]), held, e["msg"]) for e in error.errors()]
         raise SettingsError("\n".join(problems)) from None
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
 
 
-def _explained(variable: str, reason: str) -> str:
-    held = masked(os.environ.get(variable, ""))
+def _explained(variable: str, holders: Mapping[str, str], message: str) -> str:
+    held, reason = masked(holders.get(variable, "")), _reason(message)
     why = f" ({reason})" if reason else ""
     return f"{variable} holds {held!r}; it should be {SHOULD[variable]}{why}."
 

@@ -72,6 +72,13 @@ def test_a_wrong_setting_is_explained(
     assert message.startswith(f"{variable} holds {wrong!r}; it should be {SHOULD[variable]}")
 
 
+def test_values_given_instead_win_and_are_checked_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "8001")
+    assert load({"PORT": "8002"}).port == 8002
+    with pytest.raises(SettingsError, match="PORT holds 'x'"):
+        load({"PORT": "x"})
+
+
 def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "x")
     monkeypatch.setenv("WORKERS", "y")
