@@ -60,6 +60,9 @@ def graphiql_routes(dist: Path) -> list[BaseRoute]:
 class _Assets(StaticFiles):
     """Files whose names carry a digest of their content: kept by browsers for good."""
 
+    async def check_config(self) -> None:
+        """No complaint about a missing directory (Starlette's): it has no files yet, so 404."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file at `path`, or 404 (`HTTPException`); caching only for what was found."""
         response = await super().get_response(path, scope)
