@@ -27,11 +27,15 @@ class ProductRow(msgspec.Struct, frozen=True):
 
 
 class CategoryRow(msgspec.Struct, frozen=True):
-    """A category of the tree; `parent_slug` is None for a root."""
+    """A category of the tree; `parent_slug` is None for a root.
+
+    `path` leads from the root to the category, in numbers: descendants' paths begin with it.
+    """
 
     slug: str
     name: str
     parent_slug: str | None
+    path: str
 
 
 class BrandRow(msgspec.Struct, frozen=True):
@@ -88,12 +92,12 @@ class OrderLineRow(msgspec.Struct, frozen=True):
     unit_price_minor: int
 
 
-SortKey = str | int | datetime
-"""What a list is ordered by, beside the id: a folded name, an amount, a count or a time."""
-
-
 class ListItem(msgspec.Struct, frozen=True, array_like=True):
-    """One position of a list: the row's number, and the key that orders it."""
+    """One position of a list: the row's number, and the key that orders it.
+
+    A key is a folded name, an amount in minor units, a count, or a time in microseconds since
+    1970.
+    """
 
     id: int
     key: str | int

@@ -91,8 +91,13 @@ def session(digest: str) -> str:
 
 
 def order(order_id: int) -> str:
-    """An order's row. Its lines never change."""
+    """An order's row: its status above all."""
     return f"order:{order_id}"
+
+
+def order_lines(order_id: int) -> str:
+    """An order's lines. Only an import changes them."""
+    return f"lines:{order_id}"
 
 
 def orders_of(user_id: int, status: OrderStatus | None = None) -> str:

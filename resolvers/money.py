@@ -1,0 +1,33 @@
+"""Amounts: decimal numbers outside, minor units (cents) inside. One currency for the store."""
+
+from decimal import Decimal
+from typing import Final
+
+from resolvers.errors import InvalidArgument
+
+MAX_AMOUNT: Final = Decimal("999999999.99")
+"""The largest price. 100 lines of 1,000 pieces at it still fit a BIGINT of minor units."""
+
+_MINOR_PER_MAJOR: Final = 100
+
+
+def to_minor(amount: Decimal, argument: str) -> int:
+    """Return `amount` in minor units.
+
+    Raises InvalidArgument, naming `argument`, outside of 0 to MAX_AMOUNT or for parts of a cent.
+    """
+    minor = amount * _MINOR_PER_MAJOR
+    if not 0 <= amount <= MAX_AMOUNT or minor != int(minor):
+        expected = f"an amount from 0 to {MAX_AMOUNT} with at most 2 decimal places"
+        raise InvalidArgument(argument, expected, str(amount))
+    return int(minor)
+
+
+def to_major(minor: int) -> Decimal:
+    """Return minor units as an amount with 2 decimal places."""
+    return Decimal(minor).scaleb(-2)
+
+
+def whole_units(minor: int) -> int:
+    """Return how many whole major units an amount has: its loyalty points."""
+    return minor // _MINOR_PER_MAJOR

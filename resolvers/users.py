@@ -1,0 +1,20 @@
+"""Users: the public profile for everyone, the account for the user and staff."""
+
+from cache import cached
+from resolvers import policies, tags
+from resolvers.context import Context
+from resolvers.rows import AccountRow, UserRow
+
+
+@cached(policies.PROFILE, tags=lambda ctx, user_id: (tags.user(user_id), tags.USERS))
+async def user(ctx: Context, user_id: int) -> UserRow | None:
+    """Return what anyone may see of a user."""
+    return await ctx.loaders.users.load(user_id)
+
+
+@cached(policies.ACCOUNT, tags=lambda ctx, user_id: (tags.account(user_id), tags.USERS))
+async def account(ctx: Context, user_id: int) -> AccountRow | None:
+    """Return what only the user and staff may see; None for anyone else."""
+    if not ctx.viewer.may_see(user_id):
+        return None
+    return await ctx.loaders.accounts.load(user_id)
