@@ -140,8 +140,10 @@ class Protocol:
         write that was acknowledged before the reader came is missing from it. This is stricter
         than to judge it by its watermarks, and needs no second question.
         """
+        if not dependencies.ids:
+            return dependencies.known  # only time ends it
         return (
             dependencies.known
             and dependencies.epoch == look.head.epoch
-            and all(read_at >= look.head.id for read_at in dependencies.ids.values())
+            and min(dependencies.ids.values()) >= look.head.id
         )
