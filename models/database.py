@@ -154,7 +154,8 @@ def transaction() -> AbstractAsyncContextManager[BaseDBAsyncClient]:
 
     Queries of the same task run in it unasked. SQLite: ``BEGIN IMMEDIATE``, so that it never
     fails half-way for another process's write. PostgreSQL: READ COMMITTED; lock rows that are
-    read to be changed with ``locked``. A transaction inside one is a savepoint.
+    read to be changed with ``locked``. A transaction inside one is a savepoint. A task that is
+    started inside inherits the transaction: let it end inside, too.
     """
     return cast("AbstractAsyncContextManager[BaseDBAsyncClient]", in_transaction())
 
@@ -213,7 +214,8 @@ def _check_directory(url: str) -> None:
 
 def _explained(url: str, error: Exception) -> Exception:
     """``error``, or what it means for whoever set ``url``."""
-    asked_for_something_wrong = getattr(error, "sqlstate", None) in {"28P01", "28000", "3D000"}
-    if is_unavailable(error) or asked_for_something_wrong:
+    refused = getattr(error, "sqlstate", None) in {"28P01", "28000", "3D000"}
+    no_database = getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"
+    if is_unavailable(error) or refused or no_database:
         return DatabaseUnavailable(url, str(error) or type(error).__name__)
     return error
