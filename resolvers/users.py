@@ -18,3 +18,10 @@ async def account(ctx: Context, user_id: int) -> AccountRow | None:
     if not ctx.viewer.may_see(user_id):
         return None
     return await ctx.loaders.accounts.load(user_id)
+
+
+@cached(policies.ACCOUNT, tags=lambda ctx: ())
+async def me(ctx: Context) -> UserRow | None:
+    """Return the viewer's own profile; None when anonymous. Private, as who asks is the answer."""
+    user_id = ctx.viewer.user_id
+    return None if user_id is None else await user(ctx, user_id)
