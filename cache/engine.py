@@ -71,7 +71,7 @@ class Cache:
         self, store: Store, *, observers: Iterable[Observer] = (), protocol: Protocol | None = None
     ) -> None:
         self._store = store
-        self._observers = list(observers)
+        self._observers = tuple(observers)
         self._protocol = protocol or Protocol()
         self._flights: dict[str, Flight] = {}
         self._look_ups = TickBatcher(self._look_up_all)
@@ -106,10 +106,6 @@ class Cache:
         self._purges.stop()
         while running := [*self._background, *(flight.task for flight in self._flights.values())]:
             await asyncio.wait(running)
-
-    def observe(self, observer: Observer) -> None:
-        """Tell `observer` every fact from now on."""
-        self._observers.append(observer)
 
     @property
     def position(self) -> Position | None:

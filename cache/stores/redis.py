@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from ..facts import Observer, RoundTrip
+from ..facts import Fact, Observer, RoundTrip
 from ..keys import storage_key
 from ..policy import MAX_LIFETIME
 from ..protocol import Look, Position
@@ -42,12 +42,12 @@ class RedisStore:
         redis: Redis,
         prefix: str,
         *,
-        observe: Observer | None = None,
+        observers: Iterable[Observer] = (),
         new_epoch: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._redis = redis
         self._prefix = prefix
-        self._observe = observe if observe is not None else lambda fact: None
+        self._observers = tuple(observers)
         self._new_epoch = new_epoch
         self._state = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
 
@@ -55,13 +55,13 @@ class RedisStore:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.mget([storage_key(self._prefix, key) for key in keys])
         _LOOK.add_to(pipeline, self._state, [self._new_epoch()])
-        self._observe(RoundTrip("look-up", 2))
+        self._tell(RoundTrip("look-up", 2))
         stored, told = await run_pipeline(self._redis, pipeline, _LOOK)
         return stored, _look(told, [])
 
     async def look(self, tags: Iterable[str]) -> Look:
         asked = list(tags)
-        self._observe(RoundTrip("judge", 1))
+        self._tell(RoundTrip("judge", 1))
         told = await _LOOK.run(self._redis, self._keys(asked), [self._new_epoch()])
         return _look(told, asked)
 
@@ -78,7 +78,7 @@ class RedisStore:
             *map(_milliseconds, lifetimes.values()),
         ]
         _FILL.add_to(pipeline, self._keys(lifetimes), arguments)
-        self._observe(RoundTrip("fill", len(fills) + 1))
+        self._tell(RoundTrip("fill", len(fills) + 1))
         await run_pipeline(self._redis, pipeline, _FILL)
 
     async def invalidate(self, tags: Iterable[str]) -> Position:
@@ -89,9 +89,13 @@ class RedisStore:
             _milliseconds(_WATERMARK_LIFETIME),
             _milliseconds(_LOG_LIFETIME),
         ]
-        self._observe(RoundTrip("invalidate", 1))
+        self._tell(RoundTrip("invalidate", 1))
         epoch, identifier = await _INVALIDATE.run(self._redis, self._keys(named), arguments)
         return Position(epoch.decode(), int(identifier))
+
+    def _tell(self, fact: Fact) -> None:
+        for observer in self._observers:
+            observer(fact)
 
     def _keys(self, tags: Iterable[str]) -> list[str]:
         return [*self._state, *(f"{{{self._prefix}}}:w:{tag}" for tag in tags)]

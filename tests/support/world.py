@@ -107,7 +107,7 @@ class World:
 
     def worker(self) -> Cache:
         """Another worker's cache on the same Redis."""
-        store = self._store(self.redis, self.prefix, observe=self.facts)
+        store = self._store(self.redis, self.prefix, observers=[self.facts])
         return self.engine(store, observers=[self.facts], protocol=self._protocol)
 
     def declare(self, policy: CachePolicy) -> CachedFunction[[int], Any]:
