@@ -73,6 +73,11 @@ def between(value: int, lowest: int, highest: int, argument: str) -> int:
     raise InvalidArgument(argument, f"a number from {lowest} to {highest}", value)
 
 
+def stock(value: int, argument: str) -> int:
+    """Return a number of pieces in stock: 0 to 100,000,000."""
+    return between(value, 0, MAX_STOCK, argument)
+
+
 def key_text(value: str, argument: str) -> str:
     """Return a SKU or a slug to look for: any text without NUL, which PostgreSQL cannot compare."""
     if "\0" not in value:

@@ -47,10 +47,10 @@ class CacheControlScope(Enum):
 class CacheControl:
     """The printed cache hint of a field; an argument that is not set is not printed."""
 
-    max_age: int | None = strawberry.directive_field(
+    max_age: int | None = strawberry.field(
         name="maxAge", description="Seconds.", default=strawberry.UNSET
     )
-    scope: CacheControlScope | None = strawberry.directive_field(
+    scope: CacheControlScope | None = strawberry.field(
         name="scope", description="Who may share it.", default=strawberry.UNSET
     )
 
@@ -70,9 +70,7 @@ def bound(function: CachedFunction, resolver: Callable[..., Any], description: s
 
 def uncached(resolver: Callable[..., Any], description: str, because: str) -> Any:
     """Return a field whose resolver reads no cache of its own; `because` is the reason."""
-    return strawberry.field(
-        resolver=resolver, description=description, metadata={REASON: because}
-    )
+    return strawberry.field(resolver=resolver, description=description, metadata={REASON: because})
 
 
 def policy_sentence(policy: CachePolicy) -> str:
