@@ -12,8 +12,9 @@ from gql.schema.binding import uncached
 from gql.schema.context import Info
 from gql.schema.enums import ErrorCode
 from models.database import is_unavailable
-from resolvers import errors, money
+from resolvers import money
 from resolvers.errors import InvalidArgument, Refused
+from resolvers.errors import UserError as Failure
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True):
     """What a mutation came to: what a payload's fields read, or why it was refused."""
 
     value: T | None
-    errors: tuple[errors.UserError, ...] = ()
+    errors: tuple[Failure, ...] = ()
 
 
 async def outcome_of(work: Awaitable[T]) -> Outcome[T]:
@@ -58,7 +59,7 @@ async def outcome_of(work: Awaitable[T]) -> Outcome[T]:
         return Outcome(None, refusal.errors)
     except InvalidArgument as error:
         path = tuple(error.argument.split("."))
-        return Outcome(None, (errors.UserError(ErrorCode.INVALID_INPUT, str(error), path),))
+        return Outcome(None, (Failure(ErrorCode.INVALID_INPUT, str(error), path),))
     except StoreUnavailable:
         return Outcome(None, (_AWAY,))
     except Exception as error:
@@ -67,7 +68,7 @@ async def outcome_of(work: Awaitable[T]) -> Outcome[T]:
         raise
 
 
-_AWAY: Final = errors.UserError(
+_AWAY: Final = Failure(
     ErrorCode.UNAVAILABLE, "A database that this needs is away or too busy. Try again."
 )
 
