@@ -1,0 +1,96 @@
+"""The command line: `freshql`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from gql.settings import SettingsError, load
+from models.database import DatabaseSettingInvalid, DatabaseUnavailable
+from ops import supervisor
+from ops.embedded import EmbeddedServerError
+from ops.place import PlaceTaken
+
+app = typer.Typer(
+    name="freshql",
+    help="A store's GraphQL API in which every resolver is cached and stays fresh.\n\n"
+    "Begin with [bold]freshql serve[/]: it starts its own Valkey, keeps its data in .freshql "
+    "and prints where GraphiQL is. Settings are variables of the environment (REDIS_URL, "
+    "DATABASE_URL, PORT and more): docs/operations.md lists them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+EXPECTED_ERRORS = (
+    SettingsError,
+    PlaceTaken,
+    EmbeddedServerError,
+    DatabaseUnavailable,
+    DatabaseSettingInvalid,
+)
+USAGE_ERROR = 2
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Prints an expected error as a message, without a traceback, and ends with code 2."""
+    try:
+        yield
+    except EXPECTED_ERRORS as error:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(USAGE_ERROR) from error
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"freshql {version('freshql')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.", metavar="HOST")] = "",
+    port: Annotated[str, typer.Option(help="The port to listen on.", metavar="PORT")] = "",
+    workers: Annotated[str, typer.Option(help="How many processes answer.", metavar="N")] = "",
+    build_pages: Annotated[
+        bool, typer.Option("--build-pages", help="First build GraphiQL, if web/ changed.")
+    ] = False,
+    application: Annotated[str, typer.Option("--app", hidden=True)] = supervisor.APP,
+) -> None:
+    """Serve the store until Ctrl-C.
+
+    Without REDIS_URL it runs a Valkey of its own; without DATABASE_URL it keeps SQLite in .freshql.
+    An empty database gets the newest schema and, in development, a sample store.
+    """
+    given = {"HOST": host, "PORT": port, "WORKERS": workers}
+    with explained():
+        settings = load({name: value for name, value in given.items() if value})
+        if build_pages:
+            from ops.web import build_if_stale  # noqa: PLC0415 (only for a start from the sources)
+
+            build_if_stale()
+        supervisor.serve(settings, application)
+
+
+def main() -> None:
+    """The console script."""
+
+    app()
