@@ -21,6 +21,7 @@ _FLAGS = [
     # No name resolves, whoever asks (workers and sockets too).
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+_PATIENCE_MS = 20_000
 _LOCAL = re.compile(r"^(?:data|blob|about):")
 
 
@@ -68,6 +69,7 @@ async def chromium(origin: str) -> AsyncIterator[tuple[Page, Network]]:
     Needs Debian's package `chromium`.
     """
     network = Network(origin)
+    expect.set_options(timeout=_PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         # Tall: the editors draw only the lines that fit.
@@ -84,20 +86,21 @@ class Explorer:
         self.page = page
         self.result = page.locator(".result-window")
         self.account = page.locator(".freshql-account")
+        self._tabs = page.locator(".graphiql-tab-button")
 
     async def open(self, origin: str) -> None:
-        """Go to the page, and wait for the schema: the query editor then knows the fields."""
+        """Go to the page, and wait for its editors."""
         await self.page.goto(f"{origin}/graphql")
-        await expect(self.page.locator(".graphiql-query-editor .view-line").first).to_be_visible()
+        await expect(self._editor(".graphiql-query-editor")).to_contain_text("{")
 
     async def tab(self, name: str) -> None:
         """Switch to the tab of that operation."""
-        await self.page.get_by_role("tab", name=name, exact=True).click()
+        await self._tabs.get_by_text(name, exact=True).click()
         await expect(self._editor(".graphiql-query-editor")).to_contain_text(f" {name}")
 
     async def tabs(self) -> list[str]:
         """The tabs' names, in their order."""
-        return [text.strip() for text in await self.page.get_by_role("tab").all_inner_texts()]
+        return await self._tabs.all_inner_texts()
 
     async def write(self, editor: str, text: str) -> None:
         """Replace what is in an editor: `Operation`, `Variables` or `Headers`."""

@@ -56,7 +56,7 @@ def login(origin: str, name: str) -> str:
 
 
 def problems(answer: dict[str, Any]) -> list[Any]:
-    """Everything that went wrong in an answer: its errors, its payloads' errors, missing objects."""
+    """What went wrong in an answer: its errors, its payloads' errors, objects that are null."""
     found = list(answer.get("errors", []))
     for field, value in (answer.get("data") or {}).items():
         if value is None:

@@ -1,4 +1,10 @@
-import { createGraphiQLFetcher, type Fetcher, type FetcherOpts } from '@graphiql/toolkit';
+import {
+  createGraphiQLFetcher,
+  type Fetcher,
+  type FetcherOpts,
+  type FetcherParams,
+} from '@graphiql/toolkit';
+import { getOperationAST, parse, type DocumentNode } from 'graphql';
 import { createClient } from 'graphql-ws';
 
 import type { SignIn } from './sign-in';
@@ -26,10 +32,31 @@ export function createFetcher(endpoint: URL, signIn: SignIn): Fetcher {
         connectionParams: connectionParams(headers),
       }),
     });
-    const result = await send(params, { ...opts, headers });
+    const result = await send(...current(params, { ...opts, headers }));
     signIn.observe(result);
     return result;
   };
+}
+
+/**
+ * GraphiQL reads the editor only every now and then: just after a change of tabs, the operation's
+ * name and document may still be the other tab's, while the query is the new one.
+ */
+function current(params: FetcherParams, opts: FetcherOpts): [FetcherParams, FetcherOpts] {
+  const documentAST = parsed(params.query);
+  const named = documentAST && getOperationAST(documentAST, params.operationName);
+  const operation = named ?? (documentAST && getOperationAST(documentAST));
+  return documentAST && operation
+    ? [{ ...params, operationName: operation.name?.value ?? null }, { ...opts, documentAST }]
+    : [params, opts];
+}
+
+function parsed(query: string): DocumentNode | undefined {
+  try {
+    return parse(query);
+  } catch {
+    return undefined; // the server says what is wrong with it
+  }
 }
 
 function editorHeaders(opts: FetcherOpts): Headers {
