@@ -1,0 +1,23 @@
+"""Writes that are acknowledged before they are in the database: write-behind."""
+
+from __future__ import annotations
+
+from .flusher import Counts
+from .journal import Appended
+from .progress import Applied, Batch, Lease, LeaseLost, Progress, Snapshot
+from .settings import WriteBehindSettings
+from .write_behind import NotAcknowledged, WriteBehind
+
+__all__ = [
+    "Appended",
+    "Applied",
+    "Batch",
+    "Counts",
+    "Lease",
+    "LeaseLost",
+    "NotAcknowledged",
+    "Progress",
+    "Snapshot",
+    "WriteBehind",
+    "WriteBehindSettings",
+]

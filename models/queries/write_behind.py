@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from tortoise import Tortoise
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import require_context
 
 from models.database import locked, transaction
 from models.tables import Product, WriteBehindProgress
@@ -45,7 +45,7 @@ async def _is_held(stream: str, owner: str) -> bool:
     row = await WriteBehindProgress.get_or_none(stream=stream)
     if row is None or row.owner == owner or row.lease_until is None:
         return False
-    return row.lease_until > await _now(Tortoise.get_connection("default"))
+    return row.lease_until > await _now(require_context().db())
 
 
 async def release_lease(stream: str, token: int) -> None:
@@ -102,7 +102,7 @@ async def views_and_progress(
     stream: str, product_ids: Sequence[int]
 ) -> tuple[ProgressColumns, dict[int, int]]:
     """The views of these products, where there are any, and the progress: one snapshot."""
-    connection = Tortoise.get_connection("default")
+    connection = require_context().db()
     first, *marks = _marks(connection, 1 + len(product_ids))
     # One statement sees one snapshot, on both databases. The sub-select is there for streams that
     # have no progress yet: products may have views all the same.

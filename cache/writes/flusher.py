@@ -1,0 +1,193 @@
+"""The flusher: takes operations from the stream into SQL, in order, in batches.
+
+One is alive in every worker, one at a time works: whoever holds the lease. A step can be repeated
+or interrupted anywhere (docs/write-behind.md has the interleavings), because operations and the
+progress past them are committed in one transaction, on condition of the fencing token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from .journal import Journal, Pending, is_before
+from .progress import Applied, Batch, Lease, LeaseLost, Progress
+from .settings import WriteBehindSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a flusher did so far: `keys` are rows written, `dropped` keys that had no row."""
+
+    batches: int = 0
+    operations: int = 0
+    keys: int = 0
+    dropped: int = 0
+    failures: int = 0
+
+
+class Flusher:
+    """Applies the stream of `journal` to `progress`. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        progress: Progress,
+        settings: WriteBehindSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counts = Counts()
+        self._journal = journal
+        self._progress = progress
+        self._settings = settings
+        self._clock = clock
+        self._owner = secrets.token_hex(16)
+        self._lease: Lease | None = None
+        self._lease_ends = 0.0
+        self._wanted = asyncio.Event()
+        self._finishing = asyncio.Event()
+
+    # ---- one step ----
+
+    async def flush(self) -> int:
+        """Apply one batch. Returns how many operations: 0 if none wait or another has the lease.
+
+        Raises whatever Redis or the database raise; the same operations are then next again.
+        """
+        lease = await self._held_lease()
+        if lease is None:
+            return 0
+        pending = await self._journal.pending(lease.applied, self._settings.batch)
+        self._lease = None  # until it is known how the transaction ended
+        if not await self._commit(lease, pending):
+            return 0
+        self._lease = replace(lease, applied=pending.applied)
+        await self._journal.trim(pending.applied)
+        return len(pending.operations)
+
+    async def _held_lease(self) -> Lease | None:
+        # Half of it must be left, so that it seldom ends in the middle of a step. Where it does,
+        # the token decides.
+        now = self._clock()
+        if self._lease is None or now > self._lease_ends - self._settings.lease / 2:
+            self._lease = await self._progress.take_lease(self._owner, self._settings.lease)
+            self._lease_ends = now + self._settings.lease
+        return self._lease
+
+    async def _commit(self, lease: Lease, pending: Pending) -> bool:
+        if pending.applied == lease.applied:
+            return True  # all is committed; whoever did it died before the trim
+        now = self._clock()
+        batch = Batch(pending.applied, _summed(pending), len(pending.operations))
+        try:
+            dropped = await self._progress.commit(lease, batch)
+        except LeaseLost:
+            logger.info("write-behind %r: another flusher took over", self._journal.name)
+            return False
+        self._lease_ends = now + lease.seconds
+        self._report_gap(lease.applied, pending)
+        self._count(batch, dropped)
+        return True
+
+    def _report_gap(self, before: Applied, pending: Pending) -> None:
+        # Known only now: had the token been void, the trim might have been another's, after us.
+        gap = is_before(before.last_id, pending.trimmed_to)
+        if gap and before.epoch == pending.applied.epoch:
+            logger.warning(
+                "write-behind %r: SQL has gone back to %s, but operations up to %s were trimmed "
+                "after their commit: those between are lost. Was the database restored from a "
+                "backup, or did its machine lose power?",
+                self._journal.name, before.last_id, pending.trimmed_to,
+            )  # fmt: skip
+
+    def _count(self, batch: Batch, dropped: Mapping[str, int]) -> None:
+        self.counts.batches += 1
+        self.counts.operations += batch.operations
+        self.counts.keys += len(batch.increments) - len(dropped)
+        if dropped:
+            self.counts.dropped += len(dropped)
+            logger.warning(
+                "write-behind %r: dropped the increments of keys that have no row: %s",
+                self._journal.name, dict(dropped),
+            )  # fmt: skip
+
+    # ---- the task ----
+
+    def wake(self) -> None:
+        """A batch's worth waits: look now."""
+        self._wanted.set()
+
+    def finish(self) -> None:
+        """Let `run` end as soon as nothing waits."""
+        self._finishing.set()
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Flush what is due, until `finish`; then everything, and release the lease.
+
+        No failure ends it: it is logged, and after a pause the same operations are tried again.
+        """
+        failures = 0
+        while True:
+            finishing = self._finishing.is_set()
+            try:
+                is_blocked = await self._flush_due(everything=finishing)
+                if finishing and not is_blocked:
+                    return await self._release()
+            except Exception:
+                failures += 1
+                self.counts.failures += 1
+                pause = self._settings.pause(failures)
+                logger.warning(
+                    "write-behind %r: flushing failed, %d times in a row; again in %.1f s",
+                    self._journal.name, failures, pause, exc_info=True,
+                )  # fmt: skip
+                await self._rest(pause, is_blocked=True)
+            else:
+                failures = 0
+                await self._rest(self._settings.poll, is_blocked=is_blocked)
+
+    async def _flush_due(self, *, everything: bool) -> bool:
+        """Flush until nothing is due. True: something is, but the lease is another's."""
+        while True:
+            waiting = await self._journal.peek()
+            if everything and not waiting.operations:
+                return False
+            if not everything and not self._settings.is_due(waiting.operations, waiting.age):
+                return False
+            await self.flush()
+            if self._lease is None:
+                return True
+
+    async def _rest(self, seconds: float, *, is_blocked: bool) -> None:
+        # Who cannot flush must not be woken by each append.
+        wanted = self._finishing if is_blocked else self._wanted
+        if self._finishing.is_set():
+            await asyncio.sleep(min(seconds, 0.1))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wanted.wait()
+        self._wanted.clear()
+
+    async def _release(self) -> None:
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            await self._progress.release_lease(lease)
+
+
+def _summed(pending: Pending) -> Mapping[str, int]:
+    """The operations as one increment for each key, in the order of the keys: locks, too, are
+    then taken in one order."""
+    sums: Counter[str] = Counter()
+    for key, amount in pending.operations:
+        sums[key] += amount
+    return dict(sorted(sums.items()))
