@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -46,15 +48,31 @@ def page(dist: Path) -> HTMLResponse:
 
 
 def graphiql_routes(dist: Path) -> list[BaseRoute]:
-    """The routes beside the page: its assets, and `/graphiql` for those who look for it there.
+    """The page at `GET /graphql`, its assets, and `/graphiql` for those who look for it there.
 
-    `dist` need not exist yet: a build that comes later is served without a restart.
+    They go before the endpoint's own route: only a `GET` that accepts `text/html` is taken from
+    it. `dist` need not exist yet: a build that comes later is served without a restart.
     """
+
+    def show(_request: Request) -> Response:
+        return page(dist)
+
     return [
+        _BrowserRoute(ENDPOINT, show, methods=["GET"], name="graphiql-page"),
         Mount(f"{MOUNT}/assets", app=_Assets(directory=dist / "assets", check_dir=False)),
         Route(MOUNT, endpoint=RedirectResponse(ENDPOINT), name="graphiql"),
         Route(f"{MOUNT}/", endpoint=RedirectResponse(ENDPOINT), name="graphiql-directory"),
     ]
+
+
+class _BrowserRoute(Route):
+    """A route for those who ask for HTML, as browsers do; for others it is not there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as a route does, and the header `Accept` besides."""
+        if scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", ""):
+            return super().matches(scope)
+        return Match.NONE, {}
 
 
 class _Assets(StaticFiles):

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from gql.http import graphiql_hosted
 from gql.http.graphiql import graphiql_routes, page
@@ -48,11 +50,14 @@ class Tags(HTMLParser):
 
 
 async def get(dist: Path, path: str, **headers: str) -> httpx.Response:
-    app = Starlette(routes=graphiql_routes(dist))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://test"
-    ) as client:
-        return await client.get(path, headers=headers)
+    return await request(dist, "GET", path, headers)
+
+
+async def request(dist: Path, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    endpoint = Route("/graphql", PlainTextResponse("the endpoint"))
+    transport = httpx.ASGITransport(Starlette(routes=[*graphiql_routes(dist), endpoint]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.request(method, path, headers=headers)
 
 
 def test_the_built_page_is_served_as_it_is(dist: Path) -> None:
@@ -147,3 +152,28 @@ async def test_graphiql_leads_to_graphql(dist: Path, path: str) -> None:
     response = await get(dist, path)
     assert response.status_code == 307
     assert response.headers["location"] == "/graphql"
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("method", "accept", "expected"),
+    [
+        ("GET", BROWSER, "<title>built</title>"),
+        ("HEAD", BROWSER, ""),
+        ("GET", "*/*", "the endpoint"),
+        ("GET", "application/json", "the endpoint"),
+        ("GET", "text/event-stream", "the endpoint"),
+        ("POST", BROWSER, "the endpoint"),
+        ("OPTIONS", BROWSER, "the endpoint"),
+    ],
+)
+async def test_only_a_browser_s_get_is_taken_from_the_endpoint(
+    dist: Path, method: str, accept: str, expected: str
+) -> None:
+    build(dist)
+    response = await request(dist, method, "/graphql", {"accept": accept})
+    assert response.status_code == 200
+    assert response.text == expected
+    assert ("content-security-policy" in response.headers) == (expected != "the endpoint")
