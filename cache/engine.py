@@ -117,6 +117,14 @@ class Cache:
         """Tags whose purge the store has not confirmed."""
         return self._purges.waiting
 
+    async def reaches_store(self) -> bool:
+        """Whether the store answers now."""
+        try:
+            await self._store.look(())
+        except StoreUnavailable:
+            return False
+        return True
+
     # ---- reading ----
 
     async def get_or_load(self, request: Request) -> Any:
