@@ -1,0 +1,85 @@
+"""Leaderboards over sorted sets: exact, with ties, rebuilt from the truth behind them.
+
+boards = Leaderboards(redis, source, prefix="shop")     # source: a `ScoreSource`, SQL for example
+board = Board("spring", Operator.INCREMENT, Order.DESC, ties=(Order.DESC,))
+
+done = await boards.submit(board, Submission("ada", (3, 1)))
+done.previous_rank, done.rank
+page = (await boards.read(board, Slice(limit=10))).answer
+[(row.place.rank(Ranking.DENSE), row.standing.player) for row in page.rows]
+
+It needs only a Redis client and a `ScoreSource`. `docs/leaderboards.md` has the rules and races.
+"""
+
+from __future__ import annotations
+
+from .board import MAX_TIE_COLUMNS, Board, Freshness, Operator, Order, Ranking
+from .direct import SQL_EPOCH
+from .doorbells import Doorbells
+from .keeper import Timing
+from .points import (
+    MAX_PLAYER_BYTES,
+    MAX_VALUE,
+    Points,
+    Position,
+    ScoreRefusedError,
+    Standing,
+    check_player,
+    combined,
+)
+from .questions import (
+    Around,
+    Entries,
+    Header,
+    Page,
+    Percentile,
+    Place,
+    Placed,
+    Question,
+    RankOfScore,
+    Reading,
+    Slice,
+    State,
+)
+from .service import Leaderboards, Options, Submitted
+from .source import Ahead, Bounds, Change, ScoreSource, Submission
+
+__all__ = [
+    "MAX_PLAYER_BYTES",
+    "MAX_TIE_COLUMNS",
+    "MAX_VALUE",
+    "SQL_EPOCH",
+    "Ahead",
+    "Around",
+    "Board",
+    "Bounds",
+    "Change",
+    "Doorbells",
+    "Entries",
+    "Freshness",
+    "Header",
+    "Leaderboards",
+    "Operator",
+    "Options",
+    "Order",
+    "Page",
+    "Percentile",
+    "Place",
+    "Placed",
+    "Points",
+    "Position",
+    "Question",
+    "RankOfScore",
+    "Ranking",
+    "Reading",
+    "ScoreRefusedError",
+    "ScoreSource",
+    "Slice",
+    "Standing",
+    "State",
+    "Submission",
+    "Submitted",
+    "Timing",
+    "check_player",
+    "combined",
+]

@@ -1,0 +1,116 @@
+"""The scores' source: where the truth is (SQL, for us), behind a protocol.
+
+Everything here can be implemented over any database that locks a row and reads in an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .board import Board
+from .points import Points, Position, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Points for a player: the score, then each tie column of the board."""
+
+    player: str
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a submission did, committed. `version` is the board's after it.
+
+    `before` is None for a player's first submission. When nothing changed, `before == after`.
+    """
+
+    version: int
+    before: Standing | None
+    after: Standing
+
+    @property
+    def changed(self) -> bool:
+        """Whether the player's points are others than before."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A stretch of the board's order: strictly between two places, scores within [low, high]."""
+
+    after: Position | None = None
+    before: Position | None = None
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Counts before a place.
+
+    `better` players and `tuples` distinct points are strictly better; `earlier` players hold the
+    same points and got there first.
+    """
+
+    better: int
+    tuples: int
+    earlier: int
+
+
+class ScoreSource(Protocol):
+    """The truth. `submit` and `version` raise LookupError for a board that does not exist.
+
+    `submit` is one transaction that holds the board's row from before its first read until its
+    commit. `changed` sees one state of the board (one statement); every method is an index scan.
+    """
+
+    async def submit(self, board: Board, submission: Submission) -> Change:
+        """Apply the board's operator and commit. Raises ScoreRefusedError.
+
+        If the points change: the board's version grows by one, and is the row's version and
+        sequence.
+        """
+        ...
+
+    async def version(self, board: Board) -> int:
+        """How often the board has changed."""
+        ...
+
+    async def size(self, board: Board) -> int:
+        """How many players have a row."""
+        ...
+
+    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:
+        """Rows whose version is above `after`, the lowest version first, at most `limit`."""
+        ...
+
+    async def scan(self, board: Board, after: str | None, limit: int) -> Sequence[Standing]:
+        """Rows in any fixed order of players, from behind `after`, at most `limit`."""
+        ...
+
+    async def stretch(self, board: Board, bounds: Bounds, limit: int) -> Sequence[Standing]:
+        """At most `limit` rows within `bounds`, best first.
+
+        With `bounds.before` they are the last ones of the stretch, so the nearest to it.
+        """
+        ...
+
+    async def held(self, board: Board, players: Sequence[str]) -> Mapping[str, Standing]:
+        """The rows of those players who have one."""
+        ...
+
+    async def ahead(self, board: Board, position: Position) -> Ahead:
+        """Counts before `position`."""
+        ...
+
+    async def worse(self, board: Board, points: Points) -> int:
+        """How many players are strictly worse than `points`."""
+        ...
+
+    async def better_scores(self, board: Board, score: int) -> int:
+        """How many players have a strictly better score, tie columns ignored."""
+        ...

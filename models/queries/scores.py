@@ -1,0 +1,146 @@
+"""Scores of a leaderboard: what its live copy is made of, and what stands in for it.
+
+A board is named by its slug; each read is one statement, so it sees one state of the board.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tortoise.expressions import Q, Subquery
+from tortoise.queryset import QuerySet
+
+from models.database import locked
+from models.queries.leaderboards import TIES, ScoreColumns
+from models.queries.paging import Key, Ordering, Window, page, past
+from models.tables import Leaderboard, Score
+
+_COLUMNS = ScoreColumns._fields
+_POINTS = ("score", *TIES)
+
+
+class LockedBoard(NamedTuple):
+    """A board whose row this transaction holds."""
+
+    id: int
+    version: int
+
+
+class Place(NamedTuple):
+    """A player's points, as they are written. ``version`` is the board's, and the sequence."""
+
+    player: str
+    points: tuple[int, ...]
+    version: int
+    achieved_at: datetime
+
+
+class Ahead(NamedTuple):
+    """Players strictly better, their distinct points, and equals who got there first."""
+
+    better: int
+    tuples: int
+    earlier: int
+
+
+async def lock_board(slug: str) -> LockedBoard | None:
+    """The board, locked until the transaction ends: changes of a board take turns."""
+    # Not `.values`: Tortoise would leave FOR UPDATE out without a word.
+    board = await locked(Leaderboard.filter(slug=slug)).only("id", "version").get_or_none()
+    return None if board is None else LockedBoard(board.id, board.version)
+
+
+async def write_place(board: LockedBoard, place: Place, *, exists: bool) -> None:
+    """Write a player's row and the version of their (locked) board."""
+    columns: dict[str, Any] = {
+        **_by_column(place.points),
+        "sequence": place.version,
+        "version": place.version,
+        "achieved_at": place.achieved_at,
+    }
+    if exists:
+        await Score.filter(leaderboard_id=board.id, player=place.player).update(**columns)
+    else:
+        await Score.create(leaderboard_id=board.id, player=place.player, **columns)
+    await Leaderboard.filter(id=board.id).update(version=place.version)
+
+
+async def board_version(slug: str) -> int | None:
+    """How often the board has changed; None for no such board."""
+    found = await Leaderboard.filter(slug=slug).values_list("version")
+    return int(found[0][0]) if found else None
+
+
+async def size(slug: str) -> int:
+    """How many players the board has."""
+    return await _scores(slug).count()
+
+
+async def held(slug: str, players: Collection[str]) -> list[ScoreColumns]:
+    """The rows of these players, in no order."""
+    return await _rows(_scores(slug).filter(player__in=list(players)))
+
+
+async def changed(slug: str, after: int, limit: int) -> list[ScoreColumns]:
+    """Rows whose version is above ``after``, the lowest first."""
+    return await _rows(_scores(slug).filter(version__gt=after).order_by("version").limit(limit))
+
+
+async def scan(slug: str, after: str | None, limit: int) -> list[ScoreColumns]:
+    """Rows in the database's order of players, from behind ``after``."""
+    rows = _scores(slug) if after is None else _scores(slug).filter(player__gt=after)
+    return await _rows(rows.order_by("player").limit(limit))
+
+
+async def stretch(
+    slug: str, ordering: Ordering, window: Window, scores: tuple[int | None, int | None]
+) -> list[ScoreColumns]:
+    """The rows of ``window`` in ``ordering`` whose score is within (lowest, highest)."""
+    low, high = scores
+    rows = _scores(slug)
+    if low is not None:
+        rows = rows.filter(score__gte=low)
+    if high is not None:
+        rows = rows.filter(score__lte=high)
+    found = await page(rows, ordering, window, _COLUMNS)
+    return [ScoreColumns(*row) for row in found.rows]
+
+
+async def ahead(slug: str, ordering: Ordering, key: Key) -> Ahead:
+    """Counts before ``key``: a value for each column of ``ordering``, the last is the sequence."""
+    better = past(ordering[:-1], key[:-1], backward=True)
+    same = Q(**{by.column: value for by, value in zip(ordering[:-1], key[:-1], strict=True)})
+    return Ahead(
+        better=await _scores(slug).filter(better).count(),
+        tuples=await _count_points(slug, better),
+        earlier=await _scores(slug).filter(same, sequence__lt=key[-1]).count(),
+    )
+
+
+async def beyond(slug: str, ordering: Ordering, key: Key, *, backward: bool = False) -> int:
+    """How many rows come after ``key`` in ``ordering``; ``backward``: before it."""
+    return await _scores(slug).filter(past(ordering, key, backward=backward)).count()
+
+
+def _scores(slug: str) -> QuerySet[Score]:
+    board = Subquery(Leaderboard.filter(slug=slug).values("id"))
+    return Score.filter(leaderboard_id=board)
+
+
+async def _rows(rows: QuerySet[Score]) -> list[ScoreColumns]:
+    return [ScoreColumns(*row) for row in await rows.values_list(*_COLUMNS)]
+
+
+async def _count_points(slug: str, which: Q) -> int:
+    """How many distinct points the rows have. Tortoise counts rows only, so its SQL is wrapped."""
+    board = await Leaderboard.filter(slug=slug).values_list("id")
+    rows = Score.filter(leaderboard_id=board[0][0] if board else 0).filter(which)
+    points = rows.distinct().values(*_POINTS).sql(params_inline=True)
+    statement = f"SELECT COUNT(*) AS n FROM ({points}) AS points"  # noqa: S608 - only integers
+    found: Sequence[dict[str, int]] = await Score._meta.db.execute_query_dict(statement)
+    return found[0]["n"]
+
+
+def _by_column(points: tuple[int, ...]) -> dict[str, int]:
+    padded = (*points, *(0 for _ in range(len(_POINTS) - len(points))))
+    return dict(zip(_POINTS, padded, strict=True))
