@@ -162,7 +162,7 @@ class GraphQLView(GraphQL[RequestContext, None]):
         return orjson.loads(data)
 
     def encode_json(self, data: object) -> str:
-        """Encode as text: the frames of a WebSocket would else be binary, unlike what is expected."""
+        """Encode as text: a WebSocket frame of bytes is binary, which browsers do not expect."""
         return orjson.dumps(data).decode()
 
     def create_response(
