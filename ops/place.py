@@ -2,12 +2,15 @@
 
 import errno
 import fcntl
+import json
 import os
 import socket
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+_HOLDER_BYTES = 1000
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (compared, not bound)
 
 
@@ -15,11 +18,39 @@ class PlaceTaken(RuntimeError):  # noqa: N818 (the state that it tells of)
     """The data directory or the address cannot be had; the message says whose it is, what to do."""
 
 
-class DataDirectory:
-    """A data directory, held by one server at a time.
+class DirectoryTaken(PlaceTaken):
+    """Another process holds the data directory; `holder` is who, None while it only begins."""
 
-    The lock file says who holds it (process id and URL), and is emptied by an orderly end: a
-    content without a holder means that the last holder was killed.
+    def __init__(self, directory: Path, holder: "Holder | None") -> None:
+        who, stop = "by another process that is starting", "wait for it"
+        if holder is not None:
+            where = f" at {holder.url}" if holder.url else ""
+            who, stop = f"by process {holder.pid}{where}", f"stop that one (kill {holder.pid})"
+        super().__init__(
+            f"{directory} is already used {who}: use it, {stop}, or give this one a directory and "
+            "a port of its own with FRESHQL_DATA_DIR= and PORT="
+        )
+        self.holder = holder
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a data directory.
+
+    `url` is where it serves, empty while it starts or when it does not serve; `redis` is the URL
+    of the Valkey that it embeds, empty when it embeds none.
+    """
+
+    pid: int
+    url: str = ""
+    redis: str = ""
+
+
+class DataDirectory:
+    """A data directory, held by one process at a time.
+
+    The lock file says who holds it, and is emptied by an orderly end: a content without a holder
+    means that the last holder was killed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,10 +58,10 @@ class DataDirectory:
         self.was_killed = False
         self._descriptor = -1
 
-    def announce(self, url: str) -> None:
+    def announce(self, url: str = "", redis: str = "") -> None:
         """Write down who holds the directory, for whoever finds it taken."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()} {url}".encode(), 0)
+        content = json.dumps(asdict(Holder(os.getpid(), url, redis))).encode()
+        os.pwrite(self._descriptor, content.ljust(_HOLDER_BYTES), 0)  # at once, never half
 
     def __enter__(self) -> "DataDirectory":
         """Take it, making it if need be. Raises PlaceTaken, which names the holder."""
@@ -42,13 +73,13 @@ class DataDirectory:
                 f"the data directory {self.path} cannot be used ({error.strerror}): set "
                 "FRESHQL_DATA_DIR to a directory that this user may write"
             ) from error
-        content = os.pread(self._descriptor, 1000, 0).decode(errors="replace")
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._descriptor)
-            raise PlaceTaken(_taken(self.path, content)) from error
-        self.was_killed = bool(content)
+            raise DirectoryTaken(self.path, holder(self.path)) from error
+        self.was_killed = holder(self.path) is not None
+        self.announce()
         return self
 
     def __exit__(
@@ -61,14 +92,16 @@ class DataDirectory:
         os.close(self._descriptor)
 
 
-def _taken(directory: Path, content: str) -> str:
-    pid, _, url = content.partition(" ")
-    who = f"by process {pid} at {url}" if url else "by another process that is starting"
-    stop = f"stop that one (kill {pid})" if url else "wait for it"
-    return (
-        f"{directory} is already served {who}: use it, {stop}, or give this one a directory and "
-        "a port of its own with FRESHQL_DATA_DIR= and PORT="
-    )
+def holder(directory: Path) -> Holder | None:
+    """Who wrote down that it holds `directory`; None when nobody did."""
+    try:
+        content = (directory / "serve.lock").read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    try:
+        return Holder(**json.loads(content)) if content else None
+    except (ValueError, TypeError):
+        return Holder(pid=0)  # another version's, or half a disk's: somebody, all the same
 
 
 def bind(host: str, port: int) -> socket.socket:

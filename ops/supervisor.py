@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gql.settings import Settings
@@ -45,9 +46,10 @@ def serve(settings: Settings, app: str = APP) -> None:
         bound = stack.enter_context(_bound(settings, directory))
         port: int = bound.getsockname()[1]
         settings = settings.model_copy(update={"port": port})
-        if directory is not None:
-            directory.announce(place.url(settings.host, port))
         complete = _with_redis(stack, settings)
+        if directory is not None:
+            embedded = "" if settings.redis_url else complete.redis
+            directory.announce(place.url(settings.host, port), embedded)
         prepared = asyncio.run(store.prepare(complete))
         complete.publish()
         announce_when_listening(Announcement(settings, prepared, begun))
@@ -102,8 +104,7 @@ def _run(settings: Settings, app: str, bound: socket.socket) -> None:
     )
     try:
         if settings.workers > 1:
-            with _interrupts_not_inherited():
-                Multiprocess(config, sockets=[bound]).run()
+            _run_several(config, bound)
         else:
             Server(config).run(sockets=[bound])
     except OSError as error:
@@ -112,6 +113,14 @@ def _run(settings: Settings, app: str, bound: socket.socket) -> None:
             raise
         problem = place.address_problem(error, settings.host, settings.port)
         raise place.PlaceTaken(problem) from error
+
+
+def _run_several(config: Config, bound: socket.socket) -> None:
+    workers = Multiprocess(config, sockets=[bound])
+    with _interrupts_not_inherited():
+        workers.run()
+    if any(worker.exitcode == STARTUP_FAILURE for worker in workers.processes):
+        raise SystemExit(STARTUP_FAILURE)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What each process of the server runs: the app, and an eye on the supervisor."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,10 @@ import threading
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.importer import import_from_string
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,16 @@ class AppFactory:
     target: str
 
     def __call__(self) -> ASGIApp:
-        """Make the app. Raises uvicorn's ImportFromStringError for a wrong target."""
+        """Make the app; SystemExit(STARTUP_FAILURE) when that fails, which the log then explains.
+
+        uvicorn starts a worker again that ends with any other code: it would fail for ever.
+        """
         _end_with_supervisor()
-        app: ASGIApp = import_from_string(self.target)()
+        try:
+            app: ASGIApp = import_from_string(self.target)()
+        except Exception as error:
+            logger.exception("The app %s does not start", self.target)
+            raise SystemExit(STARTUP_FAILURE) from error
         return app
 
 

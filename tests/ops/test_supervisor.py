@@ -90,9 +90,11 @@ def test_a_wrong_setting_stops_the_start(tmp_path: Path) -> None:
     assert not (tmp_path / ".freshql").exists()
 
 
-def test_an_app_that_does_not_start_ends_everything(tmp_path: Path) -> None:
-    with serving(tmp_path, "--app", "tests.support.small_app:create_broken_app") as server:
-        assert server.process.wait(30) != 0
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_app_that_does_not_start_ends_everything(tmp_path: Path, workers: str) -> None:
+    broken = "tests.support.small_app:create_broken_app"
+    with serving(tmp_path, "--app", broken, WORKERS=workers) as server:
+        assert server.process.wait(30) == 3
         assert "this app does not start" in server.text
     log = (tmp_path / ".freshql" / "valkey" / "valkey.log").read_text()
     assert "ready to exit" in log
