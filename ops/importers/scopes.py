@@ -2,21 +2,22 @@
 
 from collections.abc import Collection
 
-from models.tables import Category, Product
-from resolvers import tags
+from models.tables import Product
+from resolvers import scopes
+from resolvers.scopes import Place
 
 
 async def scopes_of(product_ids: Collection[int]) -> dict[int, frozenset[str]]:
-    """The scopes (`resolvers.tags.scopes`) of each product, as the open transaction sees them."""
+    """The scopes (`resolvers.tags.scopes`) of each product.
+
+    Call it in a transaction that has the products locked: one that moves to another category
+    meanwhile would leave that one's lists stale.
+    """
     if not product_ids:
         return {}
     rows = await Product.filter(id__in=list(product_ids)).values_list(
-        "id", "category__path", "brand__slug"
+        "id", "category_id", "brand_id"
     )
-    above = {path: [int(part) for part in path.split("/") if part] for _, path, _ in rows if path}
-    ids = {category_id for ids in above.values() for category_id in ids}
-    slugs = dict(await Category.filter(id__in=list(ids)).values_list("id", "slug")) if ids else {}
-    return {
-        product_id: tags.scopes([slugs[one] for one in above.get(path, ())], brand)
-        for product_id, path, brand in rows
-    }
+    places = {product_id: Place(category, brand) for product_id, category, brand in rows}
+    found = await scopes.scopes_of(places.values())
+    return {product_id: found[place] for product_id, place in places.items()}

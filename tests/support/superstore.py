@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from models.tables import Order, OrderLine, Product, User
+
 REAL: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "superstore"
 """Beside the repository; not everybody has it."""
 
@@ -27,6 +29,22 @@ _TREE: Final = {
 _BRANDS: Final = ("", "", "Xerox", "O'Sullivan", "AT&T", "Wilson Jones", "4009")
 _FIRST_DAY: Final = date(2014, 1, 3)
 _DAYS: Final = 1457
+
+
+class Purges:
+    """Stands in for the cache: keeps what is purged."""
+
+    def __init__(self) -> None:
+        self.unpublished: frozenset[str] = frozenset()
+        self.batches: list[frozenset[str]] = []
+
+    async def invalidate(self, tags: Iterable[str]) -> None:
+        self.batches.append(frozenset(tags))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that was purged."""
+        return frozenset().union(*self.batches)
 
 
 @dataclass(frozen=True)
@@ -61,16 +79,18 @@ def generate(directory: Path, *, products: int, customers: int, orders: int, see
 
 def facts_of(directory: Path) -> Facts:
     """Count a folder's rows, and add up its lines."""
-    with (directory / "order_lines.csv").open(encoding="utf-8", newline="") as opened:
-        lines = [
-            (int(row["quantity"]), Decimal(row["unit_price"])) for row in csv.DictReader(opened)
-        ]
     counts = [
-        sum(1 for _ in csv.DictReader((directory / file).open(encoding="utf-8", newline="")))
-        for file in ("products.csv", "customers.csv", "orders.csv")
+        len(_read(directory, file)) for file in ("products.csv", "customers.csv", "orders.csv")
     ]
-    total = sum((quantity * price for quantity, price in lines), Decimal(0))
+    lines = _read(directory, "order_lines.csv")
+    amounts = (int(line["quantity"]) * Decimal(line["unit_price"]) for line in lines)
+    total = sum(amounts, Decimal(0))
     return Facts(*counts, len(lines), total)
+
+
+def _read(directory: Path, file: str) -> list[dict[str, str]]:
+    with (directory / file).open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
 def _products(chance: random.Random, count: int) -> Iterator[Sequence[object]]:
@@ -115,3 +135,24 @@ def _customer(number: int) -> str:
 
 def _order(number: int) -> str:
     return f"CA-{number:08}"
+
+
+async def snapshot() -> dict[str, list[tuple[object, ...]]]:
+    """Everything that an import writes in the connected database, without ids and times."""
+    products = await Product.all().order_by("sku").values_list(
+        "sku", "name", "name_key", "price_minor", "category__slug",
+        "category__parent__slug", "brand__slug", "stock", "units_sold", "version", "import_digest",
+    )  # fmt: skip
+    users = await User.all().order_by("external_id", "name").values_list(
+        "external_id", "name", "email", "password_hash", "role", "loyalty_points", "version",
+        "segment", "city", "state", "country", "import_digest",
+    )  # fmt: skip
+    orders = await Order.all().order_by("number").values_list(
+        "number", "user__external_id", "status", "placed_at", "total_minor", "version",
+        "shipped_on", "ship_mode", "import_digest",
+    )  # fmt: skip
+    lines = await OrderLine.all().order_by("order__number", "line_no").values_list(
+        "order__number", "line_no", "product__sku", "quantity", "unit_price_minor",
+        "import_digest",
+    )  # fmt: skip
+    return {"products": products, "users": users, "orders": orders, "lines": lines}
