@@ -161,7 +161,11 @@ def transaction() -> AbstractAsyncContextManager[BaseDBAsyncClient]:
 
 
 def locked(queryset: QuerySet[M]) -> QuerySet[M]:
-    """``queryset`` with FOR UPDATE; SQLite has none, and needs none in a write transaction."""
+    """``queryset`` with FOR UPDATE; SQLite has none, and needs none in a write transaction.
+
+    For rows as objects: Tortoise leaves FOR UPDATE out of ``values`` and ``values_list``, without
+    a word.
+    """
     return queryset.select_for_update()
 
 
