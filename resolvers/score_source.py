@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from cache.leaderboard import (
+    EVERYWHERE,
     Ahead,
     Board,
     Bounds,
@@ -55,9 +56,9 @@ class SqlScores:
             raise _unknown(board)
         return version
 
-    async def size(self, board: Board) -> int:
-        """How many players it has."""
-        return await scores.size(board.key)
+    async def size(self, board: Board, bounds: Bounds = EVERYWHERE) -> int:
+        """How many players it has whose score is within the bounds."""
+        return await scores.size(board.key, (bounds.low, bounds.high))
 
     async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:
         """Rows whose version is above `after`, the lowest first."""

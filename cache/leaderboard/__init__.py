@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from .board import MAX_TIE_COLUMNS, Board, Freshness, Operator, Order, Ranking
 from .direct import SQL_EPOCH
-from .doorbells import Doorbells
 from .keeper import Timing
 from .points import (
     MAX_PLAYER_BYTES,
@@ -29,6 +28,7 @@ from .points import (
 )
 from .questions import (
     Around,
+    Count,
     Entries,
     Header,
     Page,
@@ -42,9 +42,11 @@ from .questions import (
     State,
 )
 from .service import Leaderboards, Options, Submitted
-from .source import Ahead, Bounds, Change, ScoreSource, Submission
+from .source import EVERYWHERE, Ahead, Bounds, Change, ScoreSource, Submission
+from .watch import Mark, Watch
 
 __all__ = [
+    "EVERYWHERE",
     "MAX_PLAYER_BYTES",
     "MAX_TIE_COLUMNS",
     "MAX_VALUE",
@@ -54,11 +56,12 @@ __all__ = [
     "Board",
     "Bounds",
     "Change",
-    "Doorbells",
+    "Count",
     "Entries",
     "Freshness",
     "Header",
     "Leaderboards",
+    "Mark",
     "Operator",
     "Options",
     "Order",
@@ -80,6 +83,7 @@ __all__ = [
     "Submission",
     "Submitted",
     "Timing",
+    "Watch",
     "check_player",
     "combined",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 from .board import Board, Freshness
 from .points import Position
 from .questions import (
     Around,
+    Count,
     Entries,
     Header,
     Page,
@@ -26,10 +27,10 @@ from .questions import (
 )
 from .source import Bounds, ScoreSource
 
-SQL_EPOCH = "sql"
+SQL_EPOCH: Final = "sql"
 """The epoch of what was read from the source: it has one history, which its versions count."""
 
-_ATTEMPTS = 3
+_ATTEMPTS: Final = 3
 
 
 async def read_source(
@@ -44,7 +45,9 @@ async def read_source(
     version = await source.version(board)
     for attempt in range(_ATTEMPTS):
         size = await source.size(board)
-        answers = [await _answer(source, board, question) for question in questions]
+        answers = [
+            await _ANSWERS[type(question)](source, board, question) for question in questions
+        ]
         now = await source.version(board)
         if now == version or attempt == _ATTEMPTS - 1:
             break
@@ -53,21 +56,16 @@ async def read_source(
     return [Reading(header, answer) for answer in answers]
 
 
-async def _answer(source: ScoreSource, board: Board, question: Question[Any]) -> Any:
-    match question:
-        case State():
-            return None
-        case Slice():
-            return await _slice(source, board, question)
-        case Entries():
-            return await _entries(source, board, question)
-        case Around():
-            return await _around(source, board, question)
-        case RankOfScore():
-            return 1 + await source.better_scores(board, question.score)
-        case Percentile():
-            return await _percentile(source, board, question)
-    raise TypeError(f"not a question about a leaderboard: {question!r}")
+async def _state(_source: ScoreSource, _board: Board, _question: State) -> None:
+    return None
+
+
+async def _count(source: ScoreSource, board: Board, question: Count) -> int:
+    return await source.size(board, Bounds(low=question.low, high=question.high))
+
+
+async def _rank_of_score(source: ScoreSource, board: Board, question: RankOfScore) -> int:
+    return 1 + await source.better_scores(board, question.score)
 
 
 async def _slice(source: ScoreSource, board: Board, question: Slice) -> Page:
@@ -117,3 +115,14 @@ async def _place(source: ScoreSource, board: Board, position: Position) -> Place
         competition=ahead.better + 1,
         dense=ahead.tuples + 1,
     )
+
+
+_ANSWERS: Final[dict[type[Question[Any]], Callable[[ScoreSource, Board, Any], Awaitable[Any]]]] = {
+    State: _state,
+    Slice: _slice,
+    Count: _count,
+    Entries: _entries,
+    Around: _around,
+    RankOfScore: _rank_of_score,
+    Percentile: _percentile,
+}

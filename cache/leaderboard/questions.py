@@ -67,6 +67,14 @@ class Slice(Question[Page]):
 
 
 @dataclass(frozen=True)
+class Count(Question[int]):
+    """How many players have a score from `low` to `high`."""
+
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True)
 class Entries(Question[tuple[Placed | None, ...]]):
     """The rows of these players, in this order; None for one that has none."""
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
@@ -19,12 +20,14 @@ from ..batch import TickBatcher
 from ..errors import StoreUnavailable
 from .board import Board
 from .direct import read_source
+from .doorbells import Doorbells
 from .keeper import Keeper, Timing
 from .live import Applied, Delta, LiveCopies, Outcome, RanksAsked
 from .points import check_player, check_points, is_better
-from .questions import Entries, Question, Reading
+from .questions import Entries, Header, Question, Reading, State
 from .rebuild import PAGE, Rebuilder
 from .source import Change, ScoreSource, Submission
+from .watch import POLL, Watch, Watches
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +41,12 @@ def _random_name() -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """What tests change: patience, the names of builds, and rows for each step of a build."""
+    """What tests change: patience, the names of builds, rows for each step, seconds of a poll."""
 
     timing: Timing = field(default_factory=Timing)
     new_id: Callable[[], str] = _random_name
     page: int = PAGE
+    poll: float = POLL
 
 
 DEFAULTS: Final = Options()
@@ -75,6 +79,7 @@ class Leaderboards:
         self._keeper = Keeper(self.live, self._rebuilder, options.timing)
         self._reads: TickBatcher[_Asked, Reading[Any] | Exception] = TickBatcher(self._answer_all)
         self._submissions: set[asyncio.Task[Submitted]] = set()
+        self._watches = Watches(Doorbells(redis), self.live.channel, self._header, options.poll)
 
     async def read(self, board: Board, question: Question[Answer]) -> Reading[Answer]:
         """The answer to `question`. All that is asked of a board in one tick is of one state.
@@ -85,6 +90,10 @@ class Leaderboards:
         if isinstance(reply, Exception):
             raise reply
         return cast("Reading[Answer]", reply)
+
+    def watch(self, board: Board) -> AbstractAsyncContextManager[Watch]:
+        """Wake up at the board's changes: `async with boards.watch(board) as watch`."""
+        return self._watches.watch(board)
 
     async def submit(self, board: Board, submission: Submission) -> Submitted:
         """Apply a submission. When this returns, it is committed and every reader sees it.
@@ -101,7 +110,8 @@ class Leaderboards:
         return await asyncio.shield(task)
 
     async def aclose(self) -> None:
-        """Let running submissions end, then stop the background."""
+        """Stop watching, let running submissions end, then stop the background."""
+        await self._watches.aclose()
         await asyncio.gather(*self._submissions, return_exceptions=True)
         await self._keeper.aclose()
 
@@ -149,6 +159,9 @@ class Leaderboards:
         ):
             return Outcome(Applied.ABSENT)
         return outcome
+
+    async def _header(self, board: Board) -> Header:
+        return (await self.read(board, State())).header
 
     async def _rank(self, board: Board, player: str) -> int:
         (row,) = (await self.read(board, Entries((player,)))).answer

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from .board import Board
 from .points import Points, Position, Standing
@@ -48,6 +48,9 @@ class Bounds:
     high: int | None = None
 
 
+EVERYWHERE: Final = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """Counts before a place.
@@ -80,8 +83,8 @@ class ScoreSource(Protocol):
         """How often the board has changed."""
         ...
 
-    async def size(self, board: Board) -> int:
-        """How many players have a row."""
+    async def size(self, board: Board, bounds: Bounds = EVERYWHERE) -> int:
+        """How many players have a row within `bounds.low` and `bounds.high`."""
         ...
 
     async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:

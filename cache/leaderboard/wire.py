@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from .members import WIDTH, number, points_text, points_width, position_from, po
 from .points import Points, Standing
 from .questions import (
     Around,
+    Count,
     Entries,
     Page,
     Percentile,
@@ -37,42 +39,12 @@ Asked = list[Any]
 
 def asked(board: Board, question: Question[Any]) -> Asked:
     """`question` as JSON that the read script understands."""
-    match question:
-        case State():
-            return ["state"]
-        case Slice():
-            return ["slice", *_range(board, question), question.limit + 1]
-        case Around():
-            return ["around", question.player, question.above, question.below]
-        case Entries():
-            return ["entries", list(question.players)]
-        case RankOfScore():
-            return ["count", "-", f"({_leading(board, question.score)}"]
-        case Percentile():
-            return ["worse", question.player]
-    raise TypeError(f"not a question about a leaderboard: {question!r}")
+    return _WIRES[type(question)].ask(board, question)
 
 
 def answer(board: Board, question: Question[Any], reply: Any, size: int) -> Any:
     """The answer in the script's `reply` to `question`."""
-    match question:
-        case State():
-            return None
-        case Slice():
-            rows = _rows(board, reply)
-            return Page(rows[: question.limit], len(rows) > question.limit)
-        case Around():
-            return _rows(board, reply)
-        case Entries():
-            return tuple(
-                _entry(board, player, row)
-                for player, row in zip(question.players, reply, strict=True)
-            )
-        case RankOfScore():
-            return 1 + int(reply)
-        case Percentile():
-            return None if reply < 0 else percentile(reply, size)
-    raise TypeError(f"not a question about a leaderboard: {question!r}")
+    return _WIRES[type(question)].read(board, question, reply, size)
 
 
 def row(board: Board, standing: Standing) -> tuple[str, str, str]:
@@ -86,18 +58,74 @@ def points_or_nothing(board: Board, points: Points | None) -> str:
     return "" if points is None else points_text(board, points)
 
 
+def _ask_slice(board: Board, question: Slice) -> Asked:
+    after = None
+    if question.after is not None:
+        after = position_text(board, question.after) + _BEHIND
+    return ["slice", *_range(board, question, after), question.limit + 1]
+
+
+def _read_slice(board: Board, question: Slice, reply: Any, _size: int) -> Page:
+    rows = _rows(board, reply)
+    return Page(rows[: question.limit], len(rows) > question.limit)
+
+
+def _read_entries(
+    board: Board, question: Entries, reply: Any, _size: int
+) -> tuple[Placed | None, ...]:
+    entries = zip(question.players, reply, strict=True)
+    return tuple(_entry(board, player, found) for player, found in entries)
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """How one kind of question is asked, and how its reply is read."""
+
+    ask: Callable[[Board, Any], Asked]
+    read: Callable[[Board, Any, Any, int], Any]
+
+
+_WIRES: Final[dict[type[Question[Any]], _Wire]] = {
+    State: _Wire(
+        lambda _board, _question: ["state"],
+        lambda _board, _question, _reply, _size: None,
+    ),
+    Slice: _Wire(_ask_slice, _read_slice),
+    Count: _Wire(
+        lambda board, question: ["count", *_range(board, question)],
+        lambda _board, _question, reply, _size: int(reply),
+    ),
+    Entries: _Wire(
+        lambda _board, question: ["entries", list(question.players)],
+        _read_entries,
+    ),
+    Around: _Wire(
+        lambda _board, question: ["around", question.player, question.above, question.below],
+        lambda board, _question, reply, _size: _rows(board, reply),
+    ),
+    RankOfScore: _Wire(
+        lambda board, question: ["count", "-", f"({_leading(board, question.score)}"],
+        lambda _board, _question, reply, _size: 1 + int(reply),
+    ),
+    Percentile: _Wire(
+        lambda _board, question: ["worse", question.player],
+        lambda _board, _question, reply, size: None if reply < 0 else percentile(reply, size),
+    ),
+}
+
+
 def _leading(board: Board, score: int) -> str:
     return number(-score if board.order is Order.DESC else score)
 
 
-def _range(board: Board, asked_for: Slice) -> tuple[str, str]:
+def _range(board: Board, scores: Slice | Count, after: str | None = None) -> tuple[str, str]:
     """The range of members, as ZRANGE BYLEX takes its ends."""
-    best, worst = asked_for.low, asked_for.high
+    best, worst = scores.low, scores.high
     if board.order is Order.DESC:
         best, worst = worst, best
     starts = [] if best is None else [_leading(board, best)]
-    if asked_for.after is not None:
-        starts.append(position_text(board, asked_for.after) + _BEHIND)
+    if after is not None:
+        starts.append(after)
     end = "+" if worst is None else f"({_leading(board, worst)}{_LAST}"
     return (f"[{max(starts)}" if starts else "-"), end
 

@@ -18,6 +18,9 @@ from models.tables import Leaderboard, Score
 _COLUMNS = ScoreColumns._fields
 _POINTS = ("score", *TIES)
 
+ScoreRange = tuple[int | None, int | None]
+"""The lowest and the highest score, both included; None: any."""
+
 
 class LockedBoard(NamedTuple):
     """A board whose row this transaction holds."""
@@ -71,9 +74,9 @@ async def board_version(slug: str) -> int | None:
     return int(found[0][0]) if found else None
 
 
-async def size(slug: str) -> int:
-    """How many players the board has."""
-    return await _scores(slug).count()
+async def size(slug: str, scores: ScoreRange = (None, None)) -> int:
+    """How many players of the board have a score within (lowest, highest)."""
+    return await _within(_scores(slug), scores).count()
 
 
 async def held(slug: str, players: Collection[str]) -> list[ScoreColumns]:
@@ -93,16 +96,10 @@ async def scan(slug: str, after: str | None, limit: int) -> list[ScoreColumns]:
 
 
 async def stretch(
-    slug: str, ordering: Ordering, window: Window, scores: tuple[int | None, int | None]
+    slug: str, ordering: Ordering, window: Window, scores: ScoreRange
 ) -> list[ScoreColumns]:
     """The rows of ``window`` in ``ordering`` whose score is within (lowest, highest)."""
-    low, high = scores
-    rows = _scores(slug)
-    if low is not None:
-        rows = rows.filter(score__gte=low)
-    if high is not None:
-        rows = rows.filter(score__lte=high)
-    found = await page(rows, ordering, window, _COLUMNS)
+    found = await page(_within(_scores(slug), scores), ordering, window, _COLUMNS)
     return [ScoreColumns(*row) for row in found.rows]
 
 
@@ -125,6 +122,13 @@ async def beyond(slug: str, ordering: Ordering, key: Key, *, backward: bool = Fa
 def _scores(slug: str) -> QuerySet[Score]:
     board = Subquery(Leaderboard.filter(slug=slug).values("id"))
     return Score.filter(leaderboard_id=board)
+
+
+def _within(rows: QuerySet[Score], scores: ScoreRange) -> QuerySet[Score]:
+    low, high = scores
+    if low is not None:
+        rows = rows.filter(score__gte=low)
+    return rows if high is None else rows.filter(score__lte=high)
 
 
 async def _rows(rows: QuerySet[Score]) -> list[ScoreColumns]:
