@@ -35,7 +35,7 @@ types:  ## mypy, strict
 	$(call bootstrap,--development mypy)
 
 schema:  ## print the API to schema.graphql
-	$(call bootstrap,export-schema)
+	$(call bootstrap,export-schema schema.graphql)
 
 lock:  ## renew the lock files from pyproject.toml
 	$(call bootstrap,--development python ops/lock.py)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 from gql.settings import SettingsError, load
 from models.database import DatabaseSettingInvalid, DatabaseUnavailable
-from ops import supervisor
+from ops import schema, supervisor
 from ops.embedded import EmbeddedServerError
 from ops.place import PlaceTaken
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     "and prints where GraphiQL is. Settings are variables of the environment (REDIS_URL, "
     "DATABASE_URL, PORT and more): docs/operations.md lists them.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -32,6 +34,7 @@ EXPECTED_ERRORS = (
     EmbeddedServerError,
     DatabaseUnavailable,
     DatabaseSettingInvalid,
+    schema.SchemaDriftError,
 )
 USAGE_ERROR = 2
 
@@ -90,7 +93,23 @@ def serve(
         supervisor.serve(settings, application)
 
 
+@app.command("export-schema")
+def export_schema(
+    file: Annotated[Path | None, typer.Argument(help="Write there, not to the terminal.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if FILE is not what is served.")
+    ] = False,
+) -> None:
+    """Print the API's schema in GraphQL's own language."""
+    with explained():
+        if check:
+            schema.check(file or Path("schema.graphql"))
+        elif file is None:
+            typer.echo(schema.printed(), nl=False)
+        else:
+            file.write_text(schema.printed(), encoding="utf-8")
+
+
 def main() -> None:
     """The console script."""
-
     app()
