@@ -4,15 +4,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from cache import Loader
-from models.queries import categories, orders, products, users
+from models.queries import categories, leaderboards, orders, products, users
+from models.tables import Direction
 from resolvers import tags
 from resolvers.rows import (
     AccountRow,
     BrandRow,
     CategoryRow,
+    LeaderboardRow,
     OrderLineRow,
     OrderRow,
     ProductRow,
+    TieColumnRow,
     UserRow,
 )
 
@@ -52,6 +55,9 @@ class Loaders:
             _rows(orders.lines_by_order, lambda lines: tuple(OrderLineRow(*it) for it in lines)),
             _one(tags.order_lines),
         )
+        self.leaderboards: Loader[str, LeaderboardRow] = Loader(
+            _rows(leaderboards.boards_by_slug, leaderboard_row), _one(tags.leaderboard)
+        )
 
     def clear(self) -> None:
         """Forget every row that was read."""
@@ -62,6 +68,21 @@ class Loaders:
 def category_row(found: categories.CategoryColumns) -> CategoryRow:
     """Return the row of a category's columns."""
     return CategoryRow(found.slug, found.name, found.parent_slug, found.path)
+
+
+def leaderboard_row(found: leaderboards.BoardColumns) -> LeaderboardRow:
+    """Return the row of a leaderboard's columns."""
+    return LeaderboardRow(
+        slug=found.slug,
+        name=found.name,
+        operator=found.operator,
+        order=found.order,
+        tie_columns=tuple(
+            TieColumnRow(column["name"], Direction(column["order"])) for column in found.tie_columns
+        ),
+        self_reported=found.self_reported,
+        created_at=found.created_at,
+    )
 
 
 def _rows(

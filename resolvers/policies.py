@@ -36,3 +36,5 @@ ORDER: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PRIVATE)
 SESSION: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC)
 """Whom a token speaks for. Public, because this is how the viewer is found out; the token's digest
 is the key, and only who has the token can name it."""
+LEADERBOARD: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+"""Definitions of leaderboards and their list. What is on a board is live, never cached."""

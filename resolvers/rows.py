@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from models.tables import OrderStatus, Role
+from models.tables import Direction, Operator, OrderStatus, Role
 
 
 class ProductRow(msgspec.Struct, frozen=True):
@@ -109,3 +109,22 @@ class ListPage(msgspec.Struct, frozen=True):
     items: tuple[ListItem, ...]
     has_next: bool
     has_previous: bool
+
+
+class TieColumnRow(msgspec.Struct, frozen=True):
+    """A tie column of a leaderboard: its name, and which values come first."""
+
+    name: str
+    order: Direction
+
+
+class LeaderboardRow(msgspec.Struct, frozen=True):
+    """A leaderboard's definition, which never changes; what is on it is live."""
+
+    slug: str
+    name: str
+    operator: Operator
+    order: Direction
+    tie_columns: tuple[TieColumnRow, ...]
+    self_reported: bool
+    created_at: datetime

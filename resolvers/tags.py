@@ -44,6 +44,9 @@ CATEGORIES: Final = "categories"
 BRANDS: Final = "brands"
 """The whole list of brands."""
 
+LEADERBOARDS: Final = "leaderboards"
+"""The whole list of leaderboards."""
+
 
 def product(product_id: int) -> str:
     """A product's row: everything but stock, views and units sold."""
@@ -130,3 +133,8 @@ def scopes(categories: Iterable[str], brand_slug: str | None) -> frozenset[str]:
     """The scopes of a product: all, its category with every ancestor (slugs), its brand."""
     found = {ALL, *(category_scope(slug) for slug in categories)}
     return frozenset(found | {brand_scope(brand_slug)} if brand_slug else found)
+
+
+def leaderboard(slug: str) -> str:
+    """A leaderboard's definition, or that there is none. Scores are live and have no tag."""
+    return f"leaderboard:{slug}"

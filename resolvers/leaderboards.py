@@ -1,0 +1,166 @@
+"""Leaderboards: definitions, which are cached, and what is on them, which never is.
+
+Ranks, entries and sizes are read from the sorted set each time: they are live.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from tortoise.exceptions import IntegrityError
+
+from cache import cached
+from cache.leaderboard import (
+    MAX_TIE_COLUMNS,
+    Board,
+    Order,
+    Points,
+    ScoreRefusedError,
+    Submission,
+    Submitted,
+)
+from cache.leaderboard import Operator as BoardOperator
+from models.queries import leaderboards as queries
+from models.queries.paging import Window
+from models.tables import Direction, Leaderboard, Operator
+from resolvers import clock, inputs, policies, rights, tags
+from resolvers.context import Context
+from resolvers.errors import ErrorCode, InvalidArgument, refused
+from resolvers.ids import encode_id
+from resolvers.paging import Ordering, PageSpan
+from resolvers.rows import LeaderboardRow, ListItem, ListPage, TieColumnRow
+from resolvers.writing import write
+
+OLDEST_FIRST: Final = Ordering("OLDEST", str)
+"""The one order of the list of boards."""
+
+_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MAX_SLUG: Final = 100
+
+
+@cached(policies.LEADERBOARD, tags=lambda ctx, slug: (tags.leaderboard(slug),))
+async def leaderboard(ctx: Context, slug: str) -> LeaderboardRow | None:
+    """Return a board's definition."""
+    return await ctx.loaders.leaderboards.load(slug)
+
+
+@cached(policies.LEADERBOARD, tags=lambda ctx, span: (tags.LEADERBOARDS,))
+async def leaderboard_page(ctx: Context, span: PageSpan) -> ListPage:
+    """Return one page of all boards, the oldest first."""
+    after, before = (None if item is None else (item.id,) for item in (span.after, span.before))
+    window = Window(span.limit, after=after, before=before, backward=span.backward)
+    found = await queries.board_page(window)
+    items = tuple(ListItem(number, slug) for slug, number in found.rows)
+    return ListPage(items, has_next=found.has_next, has_previous=found.has_previous)
+
+
+@cached(policies.LEADERBOARD, tags=lambda ctx: (tags.LEADERBOARDS,))
+async def leaderboard_count(ctx: Context) -> int:
+    """Return how many boards there are."""
+    return await queries.board_count()
+
+
+def board_of(row: LeaderboardRow) -> Board:
+    """Return the rules of a board."""
+    return Board(
+        key=row.slug,
+        operator=BoardOperator(row.operator),
+        order=Order(row.order),
+        ties=tuple(Order(column.order) for column in row.tie_columns),
+    )
+
+
+class NewBoard(msgspec.Struct, frozen=True):
+    """A board to be made, as a client asked for it."""
+
+    slug: str
+    name: str
+    operator: Operator
+    order: Direction
+    tie_columns: tuple[TieColumnRow, ...]
+    self_reported: bool
+
+
+async def create_leaderboard(ctx: Context, wanted: NewBoard) -> str:
+    """Make a board, empty, and return its slug. For staff. Refuses a slug that is taken."""
+    rights.staff(ctx)
+    checked = _checked(wanted)
+    try:
+        async with write(ctx) as change:
+            await Leaderboard.create(
+                slug=checked.slug,
+                name=checked.name,
+                operator=checked.operator,
+                order=checked.order,
+                tie_columns=msgspec.to_builtins(checked.tie_columns),
+                self_reported=checked.self_reported,
+                created_at=clock.now(),
+            )
+            change.purges(tags.leaderboard(checked.slug), tags.LEADERBOARDS)
+    except IntegrityError as error:
+        message = f"There is a leaderboard {checked.slug!r} already: choose another slug."
+        raise refused(ErrorCode.INVALID_INPUT, message, "input", "slug") from error
+    return checked.slug
+
+
+async def submit_score(ctx: Context, slug: str, submission: Submission) -> Submitted:
+    """Apply the board's operator to a player's points, commit, and return the ranks.
+
+    Staff submit for any player; others for themselves, on boards that are self-reported.
+    Refuses with UNAUTHENTICATED, NOT_FOUND, FORBIDDEN or INVALID_INPUT.
+    """
+    rights.logged_in(ctx)
+    row = await leaderboard(ctx, inputs.key_text(slug, "input.leaderboard"))
+    if row is None:
+        message = f"There is no leaderboard {slug[:_MAX_SLUG]!r}."
+        raise refused(ErrorCode.NOT_FOUND, message, "input", "leaderboard")
+    _check_may_submit(ctx, row, submission.player)
+    _check_columns(row, submission.points)
+    try:
+        return await ctx.leaderboards.submit(board_of(row), submission)
+    except ScoreRefusedError as error:
+        raise refused(ErrorCode.INVALID_INPUT, str(error), "input") from error
+
+
+def _check_may_submit(ctx: Context, row: LeaderboardRow, player: str) -> None:
+    if ctx.viewer.is_staff:
+        return
+    if not row.self_reported:
+        message = "Only staff submit scores to this leaderboard."
+        raise refused(ErrorCode.FORBIDDEN, message, "input", "leaderboard")
+    if player != encode_id("User", rights.logged_in(ctx)):
+        message = "A score can be submitted for yourself only: the player is your user id."
+        raise refused(ErrorCode.FORBIDDEN, message, "input", "player")
+
+
+def _check_columns(row: LeaderboardRow, points: Points) -> None:
+    columns = [column.name for column in row.tie_columns]
+    if len(points) - 1 != len(columns):
+        expected = f"one value for each of the board's tie columns {columns}"
+        raise InvalidArgument("input.tieColumns", expected, list(points[1:]))
+
+
+def _checked(wanted: NewBoard) -> NewBoard:
+    """Return `wanted` with its names as they are stored. Raises InvalidArgument."""
+    if len(wanted.slug) > _MAX_SLUG or not _SLUG.fullmatch(wanted.slug):
+        expected = f"words of a-z and 0-9 joined by hyphens, at most {_MAX_SLUG} characters"
+        raise InvalidArgument("input.slug", expected, wanted.slug)
+    return msgspec.structs.replace(
+        wanted,
+        name=inputs.name(wanted.name, "input.name"),
+        tie_columns=_checked_columns(wanted.tie_columns),
+    )
+
+
+def _checked_columns(columns: tuple[TieColumnRow, ...]) -> tuple[TieColumnRow, ...]:
+    if len(columns) > MAX_TIE_COLUMNS:
+        expected = f"at most {MAX_TIE_COLUMNS} tie columns"
+        raise InvalidArgument("input.tieColumns", expected, len(columns))
+    checked = tuple(
+        TieColumnRow(inputs.name(column.name, f"input.tieColumns.{at}.name"), column.order)
+        for at, column in enumerate(columns)
+    )
+    names = [column.name for column in checked]
+    if len(set(names)) != len(names):
+        raise InvalidArgument("input.tieColumns", "tie columns of different names", names)
+    return checked
