@@ -267,7 +267,7 @@ class Score(Model):
         "models.Leaderboard", related_name=False, on_delete=fields.CASCADE
     )
     leaderboard_id: int
-    player = fields.CharField(max_length=64)
+    player = BytewiseCharField(max_length=64)
     score = fields.BigIntField()
     tie1 = fields.BigIntField(default=0)
     tie2 = fields.BigIntField(default=0)

@@ -6,6 +6,7 @@ from tortoise.fields.base import OnDelete
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
+from models.fields import BytewiseCharField
 from models.tables import Direction, Operator, OrderStatus
 
 
@@ -132,7 +133,7 @@ class Migration(migrations.Migration):
                         on_delete=OnDelete.CASCADE,
                     ),
                 ),
-                ("player", fields.CharField(max_length=64)),
+                ("player", BytewiseCharField(max_length=64)),
                 ("score", fields.BigIntField()),
                 ("tie1", fields.BigIntField(default=0)),
                 ("tie2", fields.BigIntField(default=0)),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.queries.paging import By, Window, page, past
+from models.queries.paging import By, Window, order_by, page, past
 from models.queries.products import ORDERINGS, ProductFilter, ProductOrder, product_page
 from models.tables import Product
 from models.text import folded
@@ -111,3 +111,16 @@ async def test_orderings_of_many_columns_in_mixed_directions(database):
 def test_a_key_of_another_ordering_is_refused():
     with pytest.raises(ValueError, match=r"A key of 2 values \(name_key, id\) was expected"):
         past(ORDERINGS[ProductOrder.NAME_ASC], ("a",))
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("order", list(ProductOrder))
+async def test_a_page_is_read_from_an_index_and_not_by_a_scan(sqlite_database, order, backward):
+    ordering = ORDERINGS[order]
+    value = NOW if order is ProductOrder.NEWEST else 1
+    rows = Product.filter(past(ordering, (value, 7), backward=backward))
+    plan = await rows.order_by(*order_by(ordering, backward=backward)).only("id").explain()
+    steps = [step["detail"] for step in plan]
+    assert "SEARCH products USING COVERING INDEX" in steps[0]
+    # At most the ties of one value are sorted ("FOR RIGHT PART", "FOR LAST TERM"), not the list.
+    assert "USE TEMP B-TREE FOR ORDER BY" not in steps

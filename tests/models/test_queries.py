@@ -19,7 +19,6 @@ from models.tables import (
     Product,
     ProductStats,
     Role,
-    Score,
     Session,
     User,
 )
@@ -209,49 +208,37 @@ async def test_orders_of_a_user_newest_first_and_their_lines(database):
     assert list(rest.rows) == newest[1:]
 
 
-async def test_boards_and_scores_best_first_ties_by_arrival(database):
+async def test_boards_come_by_slug_and_in_pages(database):
+    ties = [{"name": "misses", "order": "ASC"}, {"name": "bonus", "order": "DESC"}]
     board = await Leaderboard.create(
         slug="sprint",
         name="Sprint",
         operator=Operator.BEST,
         order=Direction.ASC,
-        tie_columns=[{"name": "misses", "order": "ASC"}, {"name": "bonus", "order": "DESC"}],
+        tie_columns=ties,
         created_at=NOW,
     )
     other = await Leaderboard.create(
         slug="other", name="O", operator=Operator.SET, order=Direction.DESC, created_at=NOW
     )
-    tuples = [(10, 1, 5), (9, 2, 0), (10, 0, 1), (10, 1, 7), (10, 1, 5)]
-    for sequence, (score, misses, bonus) in enumerate(tuples, start=1):
-        await Score.create(
-            leaderboard=board,
-            player=f"p{sequence}",
-            score=score,
-            tie1=misses,
-            tie2=bonus,
-            sequence=sequence,
-            achieved_at=NOW,
-            version=sequence,
-        )
-    await Score.create(
-        leaderboard=other, player="p1", score=1, sequence=1, achieved_at=NOW, version=1
-    )
     with SqlCounter() as sql:
         boards = await leaderboards.boards_by_slug(["sprint", "none"])
         page = await leaderboards.board_page(Window(1))
         assert await leaderboards.board_count() == 2
-        ranking = leaderboards.ranking(boards["sprint"].order, boards["sprint"].tie_columns)
-        ranks = await leaderboards.score_page(board.id, ranking, Window(10))
-        assert await leaderboards.score_count(board.id) == 5
-        places = await leaderboards.scores_by_player(board.id, ["p4", "none"])
-    assert sql.count == 6
-    assert boards["sprint"].tie_columns == [
-        {"name": "misses", "order": "ASC"},
-        {"name": "bonus", "order": "DESC"},
-    ]
-    assert boards["sprint"].operator is Operator.BEST
+        rest = await leaderboards.board_page(Window(1, after=(board.id,)))
+    assert sql.count == 4
+    assert boards == {
+        "sprint": leaderboards.BoardColumns(
+            id=board.id,
+            slug="sprint",
+            name="Sprint",
+            operator=Operator.BEST,
+            order=Direction.ASC,
+            tie_columns=ties,
+            self_reported=False,
+            version=0,
+            created_at=NOW,
+        )
+    }
     assert (page.rows, page.has_next) == ((("sprint", board.id),), True)
-    assert [row[0] for row in ranks.rows] == ["p2", "p3", "p4", "p1", "p5"]
-    assert places == {"p4": ("p4", 10, 1, 7, 0, 4, NOW, 4)}
-    rest = await leaderboards.score_page(board.id, ranking, Window(10, after=(10, 1, 5, 1)))
-    assert [row[0] for row in rest.rows] == ["p5"]
+    assert (rest.rows, rest.has_next) == ((("other", other.id),), False)
