@@ -40,8 +40,8 @@ class Announcement:
 
     def _logins(self) -> str:
         first, *others = self.prepared.logins
-        more = f" (also {', '.join(others)})" if others else ""
-        return f"{first}, its first word is the password{more}"
+        more = f" ({' and '.join(others)} likewise)" if others else ""
+        return f"{first}, password {first.partition('@')[0]}{more}"
 
     def show(self) -> None:
         """Print it."""

@@ -1,5 +1,6 @@
 """The command line: `freshql`."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -10,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from gql.settings import SettingsError, load
+from gql.settings import SettingsError, load, masked
 from models.database import DatabaseSettingInvalid, DatabaseUnavailable
-from ops import schema, supervisor
+from ops import schema, store, supervisor
 from ops.embedded import EmbeddedServerError
+from ops.importers.command import app as importers
 from ops.place import PlaceTaken
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(importers)
 
 EXPECTED_ERRORS = (
     SettingsError,
@@ -93,6 +97,19 @@ def serve(
         supervisor.serve(settings, application)
 
 
+@app.command()
+def init() -> None:
+    """Prepare the database: the newest schema and, in development, the sample store if empty.
+
+    `freshql serve` does the same on its own; use this where servers should find it done.
+    """
+    with explained():
+        settings = load()
+        prepared = asyncio.run(store.prepare(settings))
+        done = "the sample store was put in" if prepared.filled else "its content was left as it is"
+        typer.echo(f"{masked(settings.database)} has the newest schema; {done}.")
+
+
 @app.command("export-schema")
 def export_schema(
     file: Annotated[Path | None, typer.Argument(help="Write there, not to the terminal.")] = None,
@@ -113,3 +130,7 @@ def export_schema(
 def main() -> None:
     """The console script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ def configuration(level: str) -> dict[str, Any]:
             # Statements and values: personal data does not belong in a log.
             "tortoise": {"level": "WARNING"},
             "aiosqlite": {"level": "WARNING"},
-            "uvicorn": {"level": name},
+            # Its own announcements only when asked for: `freshql serve` makes one.
+            "uvicorn": {"level": "WARNING" if level == "info" else name},
         },
     }
