@@ -48,7 +48,7 @@ def current_scope() -> Scope:
     if scope is None:
         raise NoActiveCacheError(
             "a cached function needs an active cache and there is none here: call it within "
-            "`with cache.activate(viewer):` (the ASGI integration does so for each request)"
+            "`with cache.activate(viewer):`, as an application does for each request"
         )
     return scope
 

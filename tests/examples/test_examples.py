@@ -1,0 +1,35 @@
+"""What `examples/` and `benchmarks/` promise runs, in a short form."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> str:
+    """The output of a Python module of this repository."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_engine_on_its_own() -> None:
+    assert run("examples.standalone").splitlines() == [
+        "  (loads tea)",
+        "first: Price(product='tea', cents=350)",
+        "again: Price(product='tea', cents=350)",
+        "  (loads tea)",
+        "after the write: Price(product='tea', cents=375)",
+    ]
+
+
+def test_the_benchmark_of_look_ups_runs() -> None:
+    assert "ratio: " in run("benchmarks.look_ups", "--short", "--entries", "100")
