@@ -99,13 +99,14 @@ class Flusher:
 
     def _report_gap(self, before: Applied, pending: Pending) -> None:
         # Known only now: had the token been void, the trim might have been another's, after us.
-        gap = is_before(before.last_id, pending.trimmed_to)
-        if gap and before.epoch == pending.applied.epoch:
+        if before.epoch != pending.applied.epoch:
+            before = Applied(pending.applied.epoch)
+        if is_before(before.last_id, pending.trimmed_to):
             logger.warning(
-                "write-behind %r: SQL has gone back to %s, but operations up to %s were trimmed "
-                "after their commit: those between are lost. Was the database restored from a "
-                "backup, or did its machine lose power?",
-                self._journal.name, before.last_id, pending.trimmed_to,
+                "write-behind %r: SQL was at %s of the stream %s, but operations up to %s were "
+                "trimmed after their commit: those between are lost. Was the database restored "
+                "from a backup, or did its machine lose power?",
+                self._journal.name, before.last_id, before.epoch, pending.trimmed_to,
             )  # fmt: skip
 
     def _count(self, batch: Batch, dropped: Mapping[str, int]) -> None:

@@ -80,6 +80,7 @@ class Journal:
         self._slot = f"{prefix}:{{wb:{name}}}"
         self._fence = fence
         self._opening = asyncio.Lock()
+        self._opened = 0
         self._newest = START
         self._waiting = 0
 
@@ -165,12 +166,15 @@ class Journal:
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
     ) -> list[Any]:
         for _ in range(_ATTEMPTS):
+            opened = self._opened
             reply: list[Any] = await script.run(
                 self._redis, [self.stream, self.meta, *keys], arguments
             )
             if reply[0] != b"closed":
                 return reply
-            await self._open(reply[1].decode())
+            async with self._opening:
+                if self._opened == opened:  # else somebody here has done it in the meantime
+                    await self._open(reply[1].decode())
         raise StoreUnavailable(
             f"the stream of {self.name!r} could not be opened in {_ATTEMPTS} attempts: Redis "
             "lost it, or restarted, each time",
@@ -178,14 +182,19 @@ class Journal:
         )
 
     async def _open(self, incarnation: str) -> None:
-        async with self._opening:
-            # Only then, and after the server's incarnation is known: a batch that was read from
-            # an earlier incarnation must not be committed once this one gives out ids.
+        # After the incarnation is known, not before: a batch that was read from an earlier one
+        # must not be committed once this one gives out ids.
+        try:
             applied = await self._fence()
-            arguments = [incarnation, applied.epoch, applied.last_id, secrets.token_hex(16)]
-            reply = await _RECONCILE.run(self._redis, [self.stream, self.meta], arguments)
-            if reply[0] != b"closed":
-                self._report(reply[0].decode(), reply[2].decode(), applied)
+        except Exception as error:
+            raise StoreUnavailable(
+                f"the stream of {self.name!r} cannot be opened while SQL is away", sent=False
+            ) from error
+        arguments = [incarnation, applied.epoch, applied.last_id, secrets.token_hex(16)]
+        reply = await _RECONCILE.run(self._redis, [self.stream, self.meta], arguments)
+        if reply[0] != b"closed":
+            self._opened += 1
+            self._report(reply[0].decode(), reply[2].decode(), applied)
 
     def _report(self, outcome: str, last: str, applied: Applied) -> None:
         if outcome == "lost":
@@ -201,7 +210,7 @@ class Journal:
                 "and not yet flushed is lost: %s",
                 self.name, last, applied.last_id, applied.last_id, self._extent(),
             )  # fmt: skip
-        elif outcome == "kept" and last and is_before(last, self._newest):
+        elif outcome in ("kept", "known") and is_before(last, self._newest):
             logger.warning(
                 "write-behind %r: Redis came back with an older state, its stream ends at %s, but "
                 "this process had %s acknowledged. What is between them and not yet flushed is "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..batch import TickBatcher
 from ..errors import StoreUnavailable
@@ -12,6 +12,9 @@ from .progress import Progress
 
 _SNAPSHOTS = 3
 """Newer snapshots that are read because a flush trimmed the stream past the last one."""
+
+_CHUNK = 1_000
+"""Keys of one script and one statement."""
 
 
 class LiveValues:
@@ -34,11 +37,16 @@ class LiveValues:
 
     async def _read_all(self, keys: Sequence[str]) -> Sequence[int]:
         distinct = list(dict.fromkeys(keys))
-        try:
-            values = await self._from_redis(distinct)
-        except StoreUnavailable:
-            values = dict((await self._progress.read(distinct)).values)
+        values: dict[str, int] = {}
+        for start in range(0, len(distinct), _CHUNK):
+            values.update(await self._read_some(distinct[start : start + _CHUNK]))
         return [values[key] for key in keys]
+
+    async def _read_some(self, keys: Sequence[str]) -> Mapping[str, int]:
+        try:
+            return await self._from_redis(keys)
+        except StoreUnavailable:
+            return (await self._progress.read(keys)).values
 
     async def _from_redis(self, keys: Sequence[str]) -> dict[str, int]:
         found = await self._journal.values(keys)
@@ -48,7 +56,8 @@ class LiveValues:
             values.update(await self._rebuild(missing))
         return values
 
-    async def _rebuild(self, keys: Sequence[str]) -> dict[str, int]:
+    async def _rebuild(self, keys: Sequence[str]) -> Mapping[str, int]:
+        values: Mapping[str, int] = {}
         for _ in range(_SNAPSHOTS):
             snapshot = await self._progress.read(keys)
             values, is_exact = await self._journal.rebuild(snapshot, self._life)
@@ -56,4 +65,4 @@ class LiveValues:
                 break
         # Still not exact: SQL has gone back behind the trim (the flusher reports it), or each
         # snapshot was slower than a flush. The value lacks what is neither in it nor the stream.
-        return dict(values)
+        return values

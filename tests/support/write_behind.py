@@ -1,0 +1,150 @@
+"""Workers with a write-behind of product views, and places to interrupt their flushers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from cache.stores.connection import open_redis
+from cache.writes import Batch, Lease, Snapshot, WriteBehind, WriteBehindSettings
+from models.tables import Product, ProductStats, WriteBehindProgress
+from resolvers.stats import VIEWS, ViewProgress
+
+Hook = Callable[[], Awaitable[object]]
+
+
+class Crash(Exception):
+    """The worker died here."""
+
+
+async def crash() -> None:
+    raise Crash
+
+
+async def nothing() -> None:
+    return None
+
+
+class SteppedProgress(ViewProgress):
+    """The real progress, with hooks between its steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_commit: Hook = nothing
+        self.after_commit: Hook = nothing
+        self.after_read: Hook = nothing
+        self.commits: list[Batch] = []
+        self.reads = 0
+
+    async def commit(self, lease: Lease, batch: Batch) -> Mapping[str, int]:
+        await self.before_commit()
+        dropped = await super().commit(lease, batch)
+        self.commits.append(batch)
+        await self.after_commit()
+        return dropped
+
+    async def read(self, keys: Any) -> Snapshot:
+        self.reads += 1
+        snapshot = await super().read(keys)
+        await self.after_read()
+        return snapshot
+
+
+class Pause:
+    """A hook that stops whoever reaches it until `go` is called; `reached` can be awaited."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self._go = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.reached.set()
+        await self._go.wait()
+
+    def go(self) -> None:
+        self._go.set()
+
+
+class Worker:
+    """One worker's write-behind, with a client of its own."""
+
+    def __init__(self, redis: Redis, prefix: str, progress: ViewProgress, **settings: Any) -> None:
+        self.redis = redis
+        self.progress = progress
+        self.views = WriteBehind(
+            VIEWS, redis, prefix, progress, settings=WriteBehindSettings(**settings)
+        )
+
+    @property
+    def stepped(self) -> SteppedProgress:
+        assert isinstance(self.progress, SteppedProgress)
+        return self.progress
+
+    async def add(self, product: int, times: int = 1) -> None:
+        """So many acknowledged views of a product."""
+        for _ in range(times):
+            await self.views.add(str(product))
+
+    async def read(self, product: int) -> int:
+        """The views of a product, as a client of this worker sees them."""
+        [value] = await self.views.read([str(product)])
+        return value
+
+    async def flush(self) -> int:
+        """One step of this worker's flusher."""
+        return await self.views.flusher.flush()
+
+    async def waiting(self) -> int:
+        """The length of the stream."""
+        return int(await self.redis.xlen(self.views.journal.stream))
+
+    async def lose_stream(self) -> None:
+        """What emptying Redis does to this write-behind."""
+        journal = self.views.journal
+        live = [journal.live(str(number)) for number in range(30)]
+        await self.redis.delete(journal.stream, journal.meta, *live)
+
+
+@asynccontextmanager
+async def a_worker(
+    url: str, prefix: str, progress: ViewProgress | None = None, **settings: Any
+) -> AsyncIterator[Worker]:
+    """A worker; its flusher does not run by itself."""
+    redis = open_redis(url, budget=5.0)
+    try:
+        yield Worker(redis, prefix, progress or SteppedProgress(), **settings)
+    finally:
+        await redis.aclose()
+
+
+async def add_products(count: int) -> None:
+    """Products 1 to `count`."""
+    now = datetime.now(UTC)
+    await Product.bulk_create(
+        Product(
+            id=number, sku=f"S{number}", name=f"P{number}", name_key=f"p{number}",
+            price_minor=100, stock=1, created_at=now, updated_at=now,
+        )
+        for number in range(1, count + 1)
+    )  # fmt: skip
+
+
+async def sql_views() -> dict[int, int]:
+    """What SQL has counted for each product."""
+    rows = await ProductStats.all().values_list("product_id", "views")
+    return {int(product): int(views) for product, views in rows}
+
+
+async def progress_row() -> WriteBehindProgress:
+    """The row of progress of the views."""
+    return await WriteBehindProgress.get(stream=VIEWS)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Wait until `condition` holds; fail after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.01)
