@@ -5,9 +5,18 @@ import sys
 
 import pytest
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.migrations.recorder import MigrationRecorder
 
-from models.database import connect, database_id, disconnect, migrate, tortoise_config
+from models.database import (
+    DatabaseUnavailable,
+    connect,
+    database_id,
+    disconnect,
+    migrate,
+    tortoise_config,
+)
 from models.tables import Product
 
 MIGRATE = (
@@ -48,6 +57,24 @@ async def test_two_databases_have_two_identities(empty_url, tmp_path):
     await migrate(empty_url)
     await migrate(other)
     assert await identity(empty_url) != await identity(other)
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_can_be_repeated(empty_url, monkeypatch):
+    record = MigrationRecorder.record_applied
+
+    async def fail_at_the_second(recorder: MigrationRecorder, app: str, name: str) -> None:
+        if name.startswith("0002"):
+            raise InterruptedError("stopped here")
+        await record(recorder, app, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MigrationRecorder, "record_applied", fail_at_the_second)
+        with pytest.raises(DatabaseUnavailable, match="stopped here"):
+            await migrate(empty_url)
+    with pytest.raises(OperationalError, match="store_identity"):
+        await identity(empty_url)
+    await migrate(empty_url)
+    assert await identity(empty_url)
 
 
 async def test_migrating_leaves_an_open_connection_alone(database):
