@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 from redis.asyncio import Redis
-from tortoise import connections
+from tortoise.context import require_context
 
 from models.database import database_id
 from tests.support.counting import SqlCounter
@@ -24,14 +24,14 @@ async def test_redis_is_a_real_server_of_bytes(redis: Redis, key_prefix: str) ->
 
 
 async def test_each_test_has_a_migrated_database_of_its_own(database: str) -> None:
-    client = connections.get("default")
+    client = require_context().db()
     _, rows = await client.execute_query("SELECT count(*) AS n FROM products")
     assert rows[0]["n"] == 0
     assert len(await database_id()) == 32
 
 
 async def test_sql_statements_are_counted(database: str) -> None:
-    client = connections.get("default")
+    client = require_context().db()
     await client.execute_query("SELECT 1")
     with SqlCounter() as sql:
         await client.execute_query("SELECT 2")
