@@ -18,6 +18,7 @@ from cache.leaderboard import (
     ScoreRefusedError,
     Submission,
     Submitted,
+    check_player,
 )
 from cache.leaderboard import Operator as BoardOperator
 from models.queries import leaderboards as queries
@@ -58,6 +59,15 @@ async def leaderboard_page(ctx: Context, span: PageSpan) -> ListPage:
 async def leaderboard_count(ctx: Context) -> int:
     """Return how many boards there are."""
     return await queries.board_count()
+
+
+def checked_player(player: str, argument: str = "player") -> str:
+    """Return a player's name: 1 to 64 bytes of UTF-8."""
+    try:
+        check_player(player)
+    except ScoreRefusedError as error:
+        raise InvalidArgument(argument, "1 to 64 bytes of UTF-8 without NUL", player) from error
+    return player
 
 
 def board_of(row: LeaderboardRow) -> Board:
@@ -114,12 +124,13 @@ async def submit_score(ctx: Context, slug: str, submission: Submission) -> Submi
     if row is None:
         message = f"There is no leaderboard {slug[:_MAX_SLUG]!r}."
         raise refused(ErrorCode.NOT_FOUND, message, "input", "leaderboard")
+    checked_player(submission.player, "input.player")
     _check_may_submit(ctx, row, submission.player)
     _check_columns(row, submission.points)
     try:
         return await ctx.leaderboards.submit(board_of(row), submission)
     except ScoreRefusedError as error:
-        raise refused(ErrorCode.INVALID_INPUT, str(error), "input") from error
+        raise refused(ErrorCode.INVALID_INPUT, str(error), "input", "score") from error
 
 
 def _check_may_submit(ctx: Context, row: LeaderboardRow, player: str) -> None:

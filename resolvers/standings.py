@@ -22,16 +22,14 @@ from cache.leaderboard import (
     Question,
     RankOfScore,
     Reading,
-    ScoreRefusedError,
     Slice,
     State,
-    check_player,
 )
 from resolvers.context import Context
 from resolvers.errors import InvalidArgument
 from resolvers.ids import split_id
 from resolvers.inputs import between
-from resolvers.leaderboards import board_of
+from resolvers.leaderboards import board_of, checked_player
 from resolvers.paging import MAX_SIZE
 from resolvers.rows import LeaderboardRow
 
@@ -114,15 +112,6 @@ async def percentile(ctx: Context, row: LeaderboardRow, player: str) -> float | 
 def page_size(first: int) -> int:
     """Return the size of a page: 1 to 100."""
     return between(first, 1, MAX_SIZE, "first")
-
-
-def checked_player(player: str, argument: str = "player") -> str:
-    """Return a player's name: 1 to 64 bytes of UTF-8."""
-    try:
-        check_player(player)
-    except ScoreRefusedError as error:
-        raise InvalidArgument(argument, "1 to 64 bytes of UTF-8 without NUL", player) from error
-    return player
 
 
 def user_of(player: str) -> int | None:

@@ -17,6 +17,11 @@ from strawberry.types import ExecutionContext
 
 from gql.http.errors import present
 from gql.http.limits import MAX_TOKENS, DocumentLimits
+from gql.schema.leaderboards import (
+    LeaderboardMutation,
+    LeaderboardQuery,
+    LeaderboardSubscription,
+)
 from gql.schema.mutation import StoreMutation
 from gql.schema.query import StoreQuery
 from gql.schema.scalars import SCALARS
@@ -36,13 +41,18 @@ EXTENSIONS: Final[list[Callable[[], SchemaExtension]]] = [
 
 
 @strawberry.type(description="What can be asked.")
-class Query(StoreQuery):
+class Query(StoreQuery, LeaderboardQuery):
     """All queries."""
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(StoreMutation):
+class Mutation(StoreMutation, LeaderboardMutation):
     """All mutations."""
+
+
+@strawberry.type(description="What can be followed, over a WebSocket.")
+class Subscription(LeaderboardSubscription):
+    """All subscriptions."""
 
 
 class StoreSchema(strawberry.Schema):
@@ -61,6 +71,7 @@ def build_schema() -> StoreSchema:
     return StoreSchema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=EXTENSIONS,
     )
