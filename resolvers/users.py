@@ -12,9 +12,13 @@ async def user(ctx: Context, user_id: int) -> UserRow | None:
     return await ctx.loaders.users.load(user_id)
 
 
-@cached(policies.ACCOUNT, tags=lambda ctx, user_id: (tags.account(user_id), tags.USERS))
+@cached(policies.ACCOUNT, tags=lambda ctx, user_id: (tags.USERS,))
 async def account(ctx: Context, user_id: int) -> AccountRow | None:
-    """Return what only the user and staff may see; None for anyone else."""
+    """Return what only the user and staff may see; None for anyone else.
+
+    The account's own tag comes with the row, from its loader: that someone may not see it does
+    not change with the account.
+    """
     if not ctx.viewer.may_see(user_id):
         return None
     return await ctx.loaders.accounts.load(user_id)
