@@ -6,8 +6,8 @@ Every shape of query is warmed, the mutation runs, and every shape is read again
 - every entry whose value did not change is still a hit, but for a stated few that depend on what
   was written without showing it (a search for "speaker" must hear of every new name).
 
-Read on the worker that writes and on another one; on both databases. The controls: leaving out any one
-tag of a purge gives a wrong answer, and purging everything costs the hits.
+Read on the worker that writes and on another one; on both databases. The controls: leaving out any
+one tag of a purge gives a wrong answer, and purging everything costs the hits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
