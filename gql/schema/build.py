@@ -22,11 +22,6 @@ from gql.schema.leaderboards import (
     LeaderboardQuery,
     LeaderboardSubscription,
 )
-from gql.schema.leaderboards import (
-    LeaderboardMutation,
-    LeaderboardQuery,
-    LeaderboardSubscription,
-)
 from gql.schema.mutation import StoreMutation
 from gql.schema.query import StoreQuery
 from gql.schema.scalars import SCALARS
@@ -60,11 +55,6 @@ class Subscription(LeaderboardSubscription):
     """All subscriptions."""
 
 
-@strawberry.type(description="What can be followed.")
-class Subscription(LeaderboardSubscription):
-    """All subscriptions."""
-
-
 class StoreSchema(strawberry.Schema):
     """A schema whose errors are presented: see `gql.http.errors`."""
 
@@ -81,7 +71,6 @@ def build_schema() -> StoreSchema:
     return StoreSchema(
         query=Query,
         mutation=Mutation,
-        subscription=Subscription,
         subscription=Subscription,
         config=StrawberryConfig(scalar_map=SCALARS),
         extensions=EXTENSIONS,
