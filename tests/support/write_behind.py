@@ -1,16 +1,20 @@
 """Workers with a write-behind of product views, and places to interrupt their flushers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from cache.stores.connection import open_redis
-from cache.writes import Batch, Lease, Snapshot, WriteBehind, WriteBehindSettings
+from cache.stores.script import Script
+from cache.writes import Batch, Lease, Snapshot, WriteBehind, WriteBehindSettings, journal
 from models.tables import Product, ProductStats, WriteBehindProgress
+from ops.embedded import ValkeyServer
 from resolvers.stats import VIEWS, ViewProgress
 
 Hook = Callable[[], Awaitable[object]]
@@ -65,7 +69,11 @@ class Pause:
         await self._go.wait()
 
     def go(self) -> None:
+        """Let everyone go on, who is there or comes later."""
         self._go.set()
+
+    async def ended(self) -> None:
+        """A hook that does nothing: in the place of this one when it is done."""
 
 
 class Worker:
@@ -96,6 +104,15 @@ class Worker:
     async def flush(self) -> int:
         """One step of this worker's flusher."""
         return await self.views.flusher.flush()
+
+    async def drain(self) -> None:
+        """Flush until nothing waits; the lease may have to be waited for."""
+
+        async def drained() -> bool:
+            await self.flush()
+            return await self.waiting() == 0
+
+        await until(drained)
 
     async def waiting(self) -> int:
         """The length of the stream."""
@@ -148,3 +165,57 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0)
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+def switch_off(patch: pytest.MonkeyPatch, old: str, new: str, *scripts: str) -> None:
+    """Replace `old` by `new` in these scripts of the journal (all, if none is named).
+
+    For controls: a rule that can be switched off without a test's noticing is not tested.
+    """
+    names = scripts or [name for name, it in vars(journal).items() if isinstance(it, Script)]
+    for name in names:
+        source = getattr(journal, name).source
+        assert old in source, f"{name} has no {old!r}"
+        patch.setattr(journal, name, Script(source.replace(old, new)))
+
+
+@asynccontextmanager
+async def interrupted(task: Coroutine[Any, Any, Any], pause: Pause) -> AsyncIterator[Any]:
+    """Run `task` up to `pause`, then the block, then the rest; yields the task."""
+    running = asyncio.create_task(task)
+    reached = asyncio.create_task(pause.reached.wait())
+    await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    assert pause.reached.is_set(), "the pause was not reached"
+    try:
+        yield running
+    finally:
+        pause.go()
+        await running
+
+
+class Rewinder:
+    """A Valkey that can be put back to the state that it had when `remember` was called."""
+
+    def __init__(self, server: ValkeyServer) -> None:
+        self.server = server
+        self._kept = server.directory.with_name(f"{server.directory.name}-kept")
+
+    def remember(self) -> None:
+        """Keep the append-only log as it is now (stops and starts the server)."""
+        self.server.stop()
+        shutil.copytree(self.server.directory, self._kept)
+        self.server.start()
+
+    def rewind(self) -> None:
+        """Kill the server and start it with the log that was kept."""
+        self.server.stop(kill=True)
+        shutil.rmtree(self.server.directory)
+        shutil.move(self._kept, self.server.directory)
+        self.server.start()
+
+    async def leap(self, worker: Worker, hours: int) -> None:
+        """Let ids go on from so many hours ahead, as after a clock that was wrong."""
+        seconds, _ = await worker.redis.time()
+        future = f"{(int(seconds) + hours * 3600) * 1000}-0"
+        script = "return redis.call('XSETID', KEYS[1], ARGV[1])"
+        await Script(script).run(worker.redis, [worker.views.journal.stream], [future])
