@@ -9,12 +9,14 @@ A field whose resolver is not cached says why, with `uncached`.
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import strawberry
 from strawberry.schema_directive import Location
 
 from cache import CachePolicy, CacheScope
+
+T = TypeVar("T")
 
 CACHED: Final = "freshql.cached"
 """Metadata key of a field: the cached function that its resolver reads."""
@@ -58,19 +60,38 @@ class CacheControl:
 def bound(function: CachedFunction, resolver: Callable[..., Any], description: str) -> Any:
     """Return the field that `resolver` answers with values of the cached `function`."""
     policy = function.policy
-    return strawberry.field(
-        resolver=resolver,
-        description=f"{description} {policy_sentence(policy)}",
-        directives=[
-            CacheControl(max_age=int(policy.ttl), scope=CacheControlScope[policy.scope.name])
-        ],
-        metadata={CACHED: function},
+    hint = CacheControl(max_age=int(policy.ttl), scope=CacheControlScope[policy.scope.name])
+    return _optional_arguments(
+        strawberry.field(
+            resolver=resolver,
+            description=f"{description} {policy_sentence(policy)}",
+            directives=[hint],
+            metadata={CACHED: function},
+        )
     )
 
 
 def uncached(resolver: Callable[..., Any], description: str, because: str) -> Any:
     """Return a field whose resolver reads no cache of its own; `because` is the reason."""
-    return strawberry.field(resolver=resolver, description=description, metadata={REASON: because})
+    return _optional_arguments(
+        strawberry.field(resolver=resolver, description=description, metadata={REASON: because})
+    )
+
+
+def _optional_arguments(field: Any) -> Any:
+    """Print arguments that default to None as optional, instead of as `= null`."""
+    for argument in field.arguments:
+        if argument.default is None:
+            argument.default = strawberry.UNSET
+    return field
+
+
+def optional_fields(input_type: type[T]) -> type[T]:
+    """Do the same for the fields of an input; a decorator."""
+    for field in input_type.__strawberry_definition__.fields:  # type: ignore[attr-defined]  # input
+        if field.default_value is None:
+            field.default_value = strawberry.UNSET
+    return input_type
 
 
 def policy_sentence(policy: CachePolicy) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from msgspec.structs import replace
 
-from gql.schema.binding import bound
+from gql.schema.binding import bound, optional_fields
 from gql.schema.connection import (
     After,
     Before,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gql.schema.product import Product
 
 
+@optional_fields
 @strawberry.input(description="Which products: every condition that is given holds.")
 class ProductFilter:
     """The filter of a product list."""
