@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -10,6 +11,10 @@ from ops.importers.problems import ImportRefused
 
 MANY: Final = 256
 """From so many tags of one namespace on, the namespace is purged instead."""
+
+PROBE: Final = "import:superstore"
+"""A tag that nothing depends on."""
+PROBE_PATIENCE: Final = 5.0
 
 _PAUSE: Final = 0.05
 
@@ -62,16 +67,27 @@ class Purger:
     cache: Invalidates
     patience: float = 30.0
 
+    async def reach(self) -> None:
+        """Find out whether purges arrive. Raises `ImportRefused` when they do not."""
+        if not await self._confirmed({PROBE}, min(self.patience, PROBE_PATIENCE)):
+            raise ImportRefused(
+                "Redis does not answer, and an import that cannot purge would leave old answers "
+                "behind. Start it, or correct REDIS_URL. Nothing was imported"
+            )
+
     async def purge(self, names: Iterable[str]) -> None:
         """Purge these tags. Raises `ImportRefused` when the cache's server stays away."""
-        await self.cache.invalidate(names)
-        try:
-            async with asyncio.timeout(self.patience):
-                while self.cache.unpublished:  # noqa: ASYNC110 (the cache has no event for it)
-                    await asyncio.sleep(_PAUSE)
-        except TimeoutError:
+        if not await self._confirmed(names, self.patience):
             raise ImportRefused(
                 f"Redis did not answer for {self.patience:g} s, and what landed last may still be "
                 "answered as it was before. Run the import again once Redis is back: it purges "
                 "that first, and goes on"
-            ) from None
+            )
+
+    async def _confirmed(self, names: Iterable[str], patience: float) -> bool:
+        await self.cache.invalidate(names)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self.cache.unpublished:  # noqa: ASYNC110 (the cache has no event for it)
+                    await asyncio.sleep(_PAUSE)
+        return not self.cache.unpublished

@@ -30,10 +30,15 @@ LAYOUTS: Final[tuple[Layout[Any], ...]] = (PRODUCTS, CUSTOMERS, ORDERS, LINES)
 
 @dataclass(frozen=True)
 class Options:
-    """How to import: where rejected rows go, rows for each transaction, where progress shows."""
+    """How to import.
+
+    `rejects`: where rejected rows go. `batch_rows`: rows for each transaction. `patience`: seconds
+    that a purge may take. `console`: where progress shows; standard error if not given.
+    """
 
     rejects: Path = Path("superstore-rejects.csv")
     batch_rows: int = BATCH_ROWS
+    patience: float = 30.0
     console: Console | None = None
 
 
@@ -47,19 +52,26 @@ async def import_superstore(
     usable, before anything is written; or when the database or the cache goes away and stays away.
     """
     options = options or Options()
-    sizes = {layout.file: _checked(directory, layout) for layout in LAYOUTS}
+    sizes = sizes_of(directory)
+    rejects = Rejects(options.rejects)
     as_of = newest_day(directory)
-    purger = Purger(cache)
+    purger = Purger(cache, options.patience)
+    await purger.reach()
     await unfinished.make_up(purger)
     run = secrets.token_hex(16)
     console = options.console or Console(stderr=True)
-    with Rejects(options.rejects) as rejects, Bars(console, sizes) as bars:
+    with rejects, Bars(console, sizes) as bars:
         job = Job(directory, rejects, purger, run, options.batch_rows, bars.advanced)
         summary = Summary(options.rejects)
         for step in _steps(job, as_of):
             summary.files.append(await step())
     await unfinished.finish(run)
     return summary
+
+
+def sizes_of(directory: Path) -> dict[str, int]:
+    """The files of a folder with their bytes. Raises `ImportRefused` for one without a header."""
+    return {layout.file: _checked(directory, layout) for layout in LAYOUTS}
 
 
 def newest_day(directory: Path) -> date:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from tortoise.expressions import Q
 
 from models.queries.categories import child_path
 from models.tables import Brand, Category
-from models.text import slug
+from models.text import folded, slug
 from ops.importers.purging import Purge
 from resolvers import tags
 
@@ -71,11 +71,21 @@ class Taxonomy:
 
 
 async def _find(parent: Shelf | None, name: str) -> Category | None:
+    """The sibling of that name, of that name but for case, or of that slug, in this order."""
     siblings = (
         Category.filter(parent_id=parent.id) if parent else Category.filter(parent_id__isnull=True)
     )
-    found = await siblings.filter(Q(name=name) | Q(slug=_slug_of(name))).order_by("id")
-    return next((one for one in found if one.name == name), next(iter(found), None))
+    plain, longer = islice(_slugs(parent, name), 2)
+    found = await siblings.filter(Q(name=name) | Q(slug__in=[plain, longer])).order_by("id")
+    for same in (
+        lambda one: one.name == name,
+        lambda one: folded(one.name) == folded(name),
+        lambda one: one.slug == plain,
+    ):
+        for one in found:
+            if same(one):
+                return one
+    return None
 
 
 async def _free_slug(parent: Shelf | None, name: str) -> str:
