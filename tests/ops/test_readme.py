@@ -1,46 +1,24 @@
 """The README's queries run as they stand, and its files exist."""
 
-import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.support.serving import serving
+from gql.settings import SHOULD, Settings
+from tests.support.questions import README_QUESTIONS, Asker
+from tests.support.serving import ROOT, serving
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-
-
-def questions() -> list[str]:
-    """The bodies that the README's section of first queries sends."""
-    section = README.partition("## First queries")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("ask '")]
-    return [shlex.split(line)[1] for line in lines]
-
-
-def answered(url: str, body: str, token: str) -> dict[str, Any]:
-    """The data of one answer; fails on errors, typed ones too."""
-    headers = {"content-type": "application/json"}
-    if token:
-        headers["authorization"] = f"Bearer {token}"
-    answer = httpx.post(f"{url}/graphql", content=body, headers=headers, timeout=30).json()
-    assert "errors" not in answer, f"{body}\n{answer}"
-    assert '"errors": [{' not in json.dumps(answer), f"{body}\n{answer}"
-    data: dict[str, Any] = answer["data"]
-    return data
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_first_queries_are_answered(tmp_path: Path, workers: str) -> None:
     with serving(tmp_path, WORKERS=workers) as server:
-        url, token, data = server.url, "", dict[str, Any]()
-        for body in questions():
-            data |= answered(url, body, token)
-            token = data.get("login", {}).get("token", "")  # as the README says: TOKEN=...
+        asker, data = Asker(server.url), dict[str, Any]()
+        for question in README_QUESTIONS:
+            data |= asker.ask_as_text(question)
     assert data["product"] == {
         "name": "AeroPress Original",
         "price": {"amount": "39.95", "currency": "USD"},
@@ -73,3 +51,14 @@ def test_files_and_commands_that_the_readme_names_exist() -> None:
     targets = set(re.findall(r"`?make ([a-z-]+)", README)) - {"changes"}
     rules = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert targets <= set(rules)
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 5]
+    expected = [
+        f"| `{field.alias}` | {'' if field.default is None else f'`{field.default}`'} "
+        f"| {field.description} | {SHOULD[str(field.alias)]} |"
+        for field in Settings.model_fields.values()
+    ]
+    assert rows == expected
