@@ -63,7 +63,16 @@ class InvalidArgument(ValueError):  # noqa: N818 - names what is wrong
         self.expected = expected
 
 
+class Described(str):
+    """Words for what arrived, where the value itself would say less: shown without quotes."""
+
+    __slots__ = ()
+
+
 def shown(value: object) -> str:
     """Return `value` as an error message shows it: its repr, shortened to 80 characters."""
-    text = repr(value[: _SHOWN * 2]) if isinstance(value, str) else repr(value)
+    if isinstance(value, Described):
+        text = str(value)
+    else:
+        text = repr(value[: _SHOWN * 2]) if isinstance(value, str) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as MalformedBase64
 from typing import Final, Literal, overload
 
-from resolvers.errors import InvalidArgument
+from resolvers.errors import Described, InvalidArgument
 
 NumberedKind = Literal["Product", "User", "Order"]
 NamedKind = Literal["Category", "Brand", "Leaderboard"]
@@ -47,7 +47,7 @@ def decode_id(text: str, kind: Kind, argument: str = "id") -> int | str:
     """
     found, key = split_id(text, argument)
     if found != kind:
-        raise InvalidArgument(argument, f"the id of a {kind}", f"the id of a {found}")
+        raise InvalidArgument(argument, f"the id of a {kind}", Described(f"the id of a {found}"))
     return key
 
 

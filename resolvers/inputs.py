@@ -9,7 +9,7 @@ import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
 
-from resolvers.errors import InvalidArgument
+from resolvers.errors import Described, InvalidArgument
 
 MAX_NAME: Final = 200
 MAX_DESCRIPTION: Final = 10_000
@@ -55,7 +55,7 @@ def password(value: str, argument: str) -> str:
     if MIN_PASSWORD <= size <= MAX_PASSWORD:
         return value
     expected = f"a password of {MIN_PASSWORD} to {MAX_PASSWORD} bytes"
-    raise InvalidArgument(argument, expected, f"{size} bytes")
+    raise InvalidArgument(argument, expected, Described(f"{size} bytes"))
 
 
 def avatar_url(value: str, argument: str) -> str:

@@ -14,7 +14,7 @@ from models.database import locked
 from models.tables import Order, OrderLine, OrderStatus, Product, User
 from resolvers import clock, inputs, rights, tags
 from resolvers.context import Context
-from resolvers.errors import ErrorCode, InvalidArgument, Refused, UserError, refused
+from resolvers.errors import Described, ErrorCode, InvalidArgument, Refused, UserError, refused
 from resolvers.money import whole_units
 from resolvers.stock import give_back, lock_products, moved_tags, take
 from resolvers.writing import Change, write
@@ -89,7 +89,7 @@ def _merged(lines: Sequence[LineWanted]) -> dict[int, int]:
     """Return the pieces wanted of each product, in the order of the lines."""
     if not 1 <= len(lines) <= MAX_LINES:
         expected = f"1 to {MAX_LINES} lines"
-        raise InvalidArgument("input.lines", expected, f"{len(lines)} lines")
+        raise InvalidArgument("input.lines", expected, Described(f"{len(lines)} lines"))
     wanted: dict[int, int] = {}
     for index, line in enumerate(lines):
         argument = f"input.lines.{index}.quantity"

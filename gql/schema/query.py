@@ -15,7 +15,7 @@ from gql.schema.product_list import ProductConnection, list_products
 from gql.schema.user import User
 from resolvers import catalogue, inputs, orders, products, users
 from resolvers.context import Context
-from resolvers.errors import InvalidArgument
+from resolvers.errors import Described, InvalidArgument
 from resolvers.ids import decode_id, split_id
 from resolvers.product_lists import product_page
 from resolvers.rows import BrandRow, CategoryRow, OrderRow, ProductRow, UserRow
@@ -63,7 +63,7 @@ async def _product(
         return await products.product(ctx, decode_id(id, "Product"))
     if sku is not None and id is None:
         return await products.product_by_sku(ctx, inputs.key_text(sku, "sku"))
-    given = "neither" if id is None else "both"
+    given = Described("neither" if id is None else "both")
     raise InvalidArgument("id, sku", "exactly one of the two", given)
 
 

@@ -14,7 +14,7 @@ from graphql.language import IntValueNode, StringValueNode, ValueNode
 from graphql.language.printer import print_ast
 from strawberry.types.scalar import ScalarDefinition
 
-from resolvers.errors import shown
+from resolvers.errors import Described, shown
 
 SafeInt = NewType("SafeInt", int)
 """An integer that every JSON reader keeps exactly."""
@@ -29,8 +29,9 @@ _TIME: Final = 'a JSON string of an ISO 8601 time with its offset, such as "2026
 
 def parse_decimal(value: object) -> Decimal:
     """Return a plain, finite decimal number; NaN, infinities, exponents and numbers are refused."""
-    if isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value):
-        return Decimal(value)
+    text = _text(value)
+    if text is not None and _PLAIN_DECIMAL.fullmatch(text):
+        return Decimal(text)
     raise _refused(_DECIMAL, value)
 
 
@@ -43,18 +44,24 @@ def parse_safe_int(value: object) -> SafeInt:
 
 def parse_time(value: object) -> datetime:
     """Return an aware time in UTC; one without an offset is refused."""
+    text = _text(value)
     try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise _refused(_TIME, value)
-    return time.astimezone(UTC)
+        time = datetime.fromisoformat(text) if text is not None else None
+        if time is not None and time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _refused(_TIME, value) from error
+    raise _refused(_TIME, value)
 
 
 def format_time(value: datetime) -> str:
     """Return `value` as ISO 8601 in UTC, with `Z`."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _text(value: object) -> str | None:
+    """Return a JSON string's text; None for any other value."""
+    return value if isinstance(value, str) and not isinstance(value, Described) else None
 
 
 def _serialize_safe_int(value: int) -> int:
@@ -63,7 +70,7 @@ def _serialize_safe_int(value: int) -> int:
 
 def _string_literal(node: ValueNode, _variables: Any = None) -> object:
     """Return the text of a string literal; of any other literal its source, to be refused."""
-    return node.value if isinstance(node, StringValueNode) else _Literal(print_ast(node))
+    return node.value if isinstance(node, StringValueNode) else Described(print_ast(node))
 
 
 def _decimal_literal(node: ValueNode, variables: Any = None) -> Decimal:
@@ -77,17 +84,7 @@ def _time_literal(node: ValueNode, variables: Any = None) -> datetime:
 def _safe_int_literal(node: ValueNode, _variables: Any = None) -> SafeInt:
     if isinstance(node, IntValueNode) and len(node.value) <= 17:
         return parse_safe_int(int(node.value))
-    raise _refused(_SAFE_INT, _Literal(print_ast(node)))
-
-
-class _Literal:
-    """Source text of a literal that is refused: shown as it was written."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __repr__(self) -> str:
-        return self.source
+    raise _refused(_SAFE_INT, Described(print_ast(node)))
 
 
 def _refused(expected: str, value: object) -> GraphQLError:
