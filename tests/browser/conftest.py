@@ -32,7 +32,7 @@ def origin(built_page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "ops.cli", "serve"],
-            env=os.environ | {"PORT": url.rpartition(":")[2], "FRESHQL_DATA_DIR": str(folder)},
+            env=_environment(PORT=url.rpartition(":")[2], FRESHQL_DATA_DIR=str(folder)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -55,6 +55,13 @@ async def visit(origin: str) -> AsyncIterator[tuple[Page, Network]]:
         yield page, network
     assert network.foreign == []
     assert network.complaints == []
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    """This process's, without a developer's own settings of a server."""
+    ours = ("FRESHQL_", "REDIS_URL", "DATABASE_URL", "HOST", "PORT", "WORKERS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | settings
 
 
 def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
