@@ -83,5 +83,8 @@ def guarded(breaker: Breaker) -> Iterator[None]:
     except (RedisConnectionError, RedisTimeout, OSError, TimeoutError):
         breaker.failed()
         raise
+    except RedisError:
+        breaker.succeeded()  # an error that the server sends is an answer
+        raise
     else:
         breaker.succeeded()

@@ -7,8 +7,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from cache import StoreUnavailable
 from cache.breaker import Breaker
 from cache.stores.connection import open_redis
+from cache.stores.script import Script
 from tests.support.servers import valkey
 
 
@@ -83,6 +85,24 @@ async def test_it_answers_again_when_the_server_is_back() -> None:
         clock.now += 10
 
         assert await redis.get("key") == b"value"
+        await redis.aclose()
+
+
+async def test_a_script_that_a_restarted_server_has_forgotten_closes_it() -> None:
+    """The probe gets NOSCRIPT, and the source that is sent next must not be refused."""
+    clock = Clock()
+    script = Script("return 'ran'")
+    with valkey() as server:
+        redis = open_redis(server.url, breaker=Breaker(clock=clock))
+        await script.run(redis, [], [])
+        server.stop(kill=True)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await script.run(redis, [], [])
+        server.start()
+        clock.now += 10
+
+        assert await script.run(redis, [], []) == b"ran"
         await redis.aclose()
 
 
