@@ -13,7 +13,7 @@ await cache.invalidate(["product:42"])    # after the commit: no reader gets the
 from __future__ import annotations
 
 from .batch import TickBatcher
-from .context import bypass, depend_on, viewer_was_read
+from .context import bypass, current_viewer, depend_on, viewer_was_read
 from .decorator import CachedFunction, cached
 from .engine import Cache, Request
 from .errors import CacheError, DeclarationError, NoActiveCacheError, StoreUnavailable
@@ -39,6 +39,7 @@ __all__ = [
     "TickBatcher",
     "bypass",
     "cached",
+    "current_viewer",
     "depend_on",
     "viewer_was_read",
 ]

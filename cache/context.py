@@ -53,6 +53,14 @@ def current_scope() -> Scope:
     return scope
 
 
+def current_viewer() -> str:
+    """The name of the viewer for whom this task runs, as `Cache.activate` got it.
+
+    It is part of the keys of private entries. Raises `NoActiveCacheError` outside of a scope.
+    """
+    return current_scope().viewer
+
+
 def current_frame() -> Frame | None:
     return _frame.get()
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from cache import viewer_was_read
+from cache import current_viewer, viewer_was_read
 from models.tables import Role
 from resolvers.loaders import Loaders
 
@@ -67,6 +67,7 @@ class Context:
         self.services = services
         self.loaders = Loaders()
         self._viewer = viewer
+        self._viewers = {viewer.key: viewer}
         self._scopes = ExitStack()
 
     def __enter__(self) -> Self:
@@ -88,14 +89,19 @@ class Context:
         forgotten.
         """
         self._viewer = viewer
+        self._viewers[viewer.key] = viewer
         self._scopes.enter_context(self.cache.activate(viewer.key))
         self.loaders.clear()
 
     @property
     def viewer(self) -> Viewer:
-        """Who asks. Reading it in a load says that the result is this viewer's alone."""
+        """Who asks. Reading it in a load says that the result is this viewer's alone.
+
+        It is the viewer of the running task's scope, whose name is in the keys of private entries:
+        a load that began before a login in the same request goes on for whom it began.
+        """
         viewer_was_read()
-        return self._viewer
+        return self._viewers[current_viewer()]
 
     @property
     def cache(self) -> Cache:

@@ -1,32 +1,22 @@
 """The paths of the server: GraphQL with its page, and what a supervisor asks."""
 
 from pathlib import Path
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql.http.graphiql import ENDPOINT, graphiql_routes, page
+from gql.http.graphiql import ENDPOINT, graphiql_routes
 from models.database import database_id, is_unavailable
 
 
-class _GraphQL:
-    """`/graphql`: the page for a browser that opens it, the view for everything else."""
-
-    def __init__(self, dist: Path) -> None:
-        self._dist = dist
+class _Endpoint:
+    """GraphQL at one path, for every method: Starlette takes functions for GET handlers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answers: ASGIApp = scope["app"].state.view
-        if scope["type"] == "http" and _opens_a_page(Request(scope)):
-            answers = page(self._dist)
-        await answers(scope, receive, send)
-
-
-def _opens_a_page(request: Request) -> bool:
-    return request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+        view: ASGIApp = scope["app"].state.view
+        await view(scope, receive, send)
 
 
 async def healthz(request: Request) -> Response:
@@ -63,11 +53,10 @@ def routes(dist: Path) -> list[BaseRoute]:
 
     The application's state must hold `view` (the GraphQL view) and `services` when a request comes.
     """
-    endpoint: Final = _GraphQL(dist)
     return [
-        Route(ENDPOINT, endpoint),
-        WebSocketRoute(ENDPOINT, endpoint),
         *graphiql_routes(dist),
+        Route(ENDPOINT, _Endpoint()),
+        WebSocketRoute(ENDPOINT, _Endpoint()),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]
