@@ -21,7 +21,7 @@ class WriteBehindSettings:
 
     max_age: float = 5.0
     batch: int = 1_000
-    limit: int = 100_000
+    limit: int = 50_000
     live_ttl: float = 3_600.0
     lease: float = 10.0
     longest_pause: float = 5.0

@@ -213,7 +213,8 @@ class Rewinder:
         shutil.move(self._kept, self.server.directory)
         self.server.start()
 
-    async def leap(self, worker: Worker, hours: int) -> None:
+    @staticmethod
+    async def leap(worker: Worker, hours: int) -> None:
         """Let ids go on from so many hours ahead, as after a clock that was wrong."""
         seconds, _ = await worker.redis.time()
         future = f"{(int(seconds) + hours * 3600) * 1000}-0"

@@ -1,4 +1,4 @@
-"""Redis killed, emptied, or back with an older state; SQL back from a backup."""
+"""Redis killed, or back with an older state."""
 
 import asyncio
 import logging
@@ -9,18 +9,14 @@ import pytest
 
 from cache.errors import StoreUnavailable
 from cache.writes import Applied
-from models.tables import ProductStats, WriteBehindProgress
 from tests.support.servers import valkey
 from tests.support.write_behind import (
-    Crash,
     Pause,
     Rewinder,
     SteppedProgress,
     Worker,
     a_worker,
-    crash,
     interrupted,
-    progress_row,
     sql_views,
     switch_off,
 )
@@ -217,107 +213,3 @@ async def test_8_a_server_that_restarts_while_it_is_opened_is_opened_again(
         replication = await one.redis.info("replication")
         assert incarnation == replication["master_replid"].encode()
         assert await one.read(1) == 1
-
-
-# ---- 9: emptied ----
-
-
-async def test_9_an_emptied_redis_begins_a_new_stream_and_the_loss_is_reported(
-    worker: Workers, caplog: pytest.LogCaptureFixture
-) -> None:
-    one = await worker()
-    await one.add(1, 3)
-    await one.flush()
-    await one.add(1, 4)
-    await one.lose_stream()
-    with caplog.at_level(logging.WARNING):
-        await one.add(2)
-    assert "no longer has the stream" in caplog.text
-    assert "last saw 4 operations waiting" in caplog.text
-    assert await one.views.read(["1", "2"]) == [3, 1]
-    await one.drain()
-    assert await sql_views() == {1: 3, 2: 1}
-    await one.add(1)
-    await one.drain()
-    assert await sql_views() == {1: 4, 2: 1}
-
-
-async def test_9_the_first_start_reports_no_loss(
-    worker: Workers, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        one = await worker()
-        await one.add(1)
-        await one.flush()
-    assert caplog.text == ""
-
-
-async def test_9_a_batch_that_was_read_before_redis_was_emptied_is_not_committed_after(
-    worker: Workers,
-) -> None:
-    progress = SteppedProgress()
-    pause = progress.before_commit = Pause()
-    one, two = await worker(progress), await worker()
-    await one.add(1, 3)
-    async with interrupted(one.flush(), pause):
-        await one.lose_stream()
-        await two.add(2)
-    assert await sql_views() == {}
-    assert await two.flush() == 1
-    assert await sql_views() == {2: 1}
-
-
-async def test_9_a_stream_without_its_meta_hash_is_not_applied_twice(worker: Workers) -> None:
-    progress = SteppedProgress()
-    progress.after_commit = crash
-    one = await worker(progress, lease=0.05)
-    await one.add(1, 3)
-    with pytest.raises(Crash):
-        await one.flush()
-    await one.redis.delete(one.views.journal.meta)
-    two = await worker()
-    await two.add(1)
-    assert await two.read(1) == 4
-    await two.drain()
-    assert await sql_views() == {1: 4}
-
-
-async def test_9_everybody_at_once_opens_the_stream_once(worker: Workers) -> None:
-    one = await worker()
-    await asyncio.gather(*(one.add(1) for _ in range(50)))
-    assert (await progress_row()).token == 1
-    assert await one.read(1) == 50
-
-
-# ---- 10: SQL back from a backup ----
-
-
-@pytest.mark.parametrize("backup", ["of this stream", "of before it"])
-async def test_10_a_database_that_went_back_is_reported_and_goes_on(
-    worker: Workers, caplog: pytest.LogCaptureFixture, backup: str
-) -> None:
-    one = await worker()
-    await one.add(1, 2)
-    await one.flush()
-    row = await progress_row()
-    await one.add(1, 5)
-    await one.flush()
-    await one.add(1)
-    if backup == "of this stream":
-        await WriteBehindProgress.filter(stream=row.stream).update(last_id=row.last_id)
-        await ProductStats.filter(product_id=1).update(views=2)
-    else:
-        await WriteBehindProgress.all().delete()
-        await ProductStats.all().delete()
-    left = 2 if backup == "of this stream" else 0
-    two = await worker()
-    await two.redis.delete(two.views.journal.live("1"))
-    assert await two.read(1) == left + 1
-    await WriteBehindProgress.all().update(lease_until=None)
-    with caplog.at_level(logging.WARNING):
-        await two.drain()
-    assert "were trimmed after their commit" in caplog.text
-    assert await sql_views() == {1: left + 1}
-    assert await two.read(1) == left + 1
-    await two.add(1)
-    assert await two.read(1) == left + 2

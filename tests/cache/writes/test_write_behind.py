@@ -6,16 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from cache.stores.connection import open_redis
 from cache.writes import NotAcknowledged, WriteBehindSettings
-from resolvers.stats import ViewProgress
 from tests.support.counting import SqlCounter
-from tests.support.servers import valkey
 from tests.support.write_behind import (
     Pause,
     SteppedProgress,
     Worker,
-    a_worker,
     progress_row,
     sql_views,
     until,
@@ -331,97 +327,3 @@ async def test_2000_views_of_20_products_through_two_workers_are_counted_exactly
         assert await one.views.read(keys) == list(wanted.values())
     assert sum(one.views.counts.operations for one in both) == 2_000
     assert await both[0].waiting() == 0
-
-
-# ---- Redis away, slow, full ----
-
-
-async def test_a_redis_that_cannot_be_reached_is_refused_for_sure_and_reads_are_sqls(
-    products: int, key_prefix: str
-) -> None:
-    with valkey() as server:
-        async with a_worker(server.url, key_prefix) as one:
-            await one.add(1, 3)
-            await one.flush()
-            server.stop()
-            with pytest.raises(NotAcknowledged):
-                await one.add(1)  # on the connection that was open: who knows what it carried
-            with pytest.raises(NotAcknowledged) as refusal:
-                await one.add(1)
-            assert refusal.value.sent is False
-            assert await one.read(1) == 3
-            server.start()
-            await until(lambda: _quietly(one.redis.ping))
-            await one.add(1)
-            assert await one.read(1) == 4
-
-
-async def test_a_redis_that_hangs_leaves_the_outcome_unknown(
-    products: int, key_prefix: str
-) -> None:
-    with valkey() as server:
-        redis = open_redis(server.url, budget=0.2)
-        one = Worker(redis, key_prefix, ViewProgress())
-        await one.add(1)
-        await one.flush()
-        server.pause()
-        try:
-            with pytest.raises(NotAcknowledged) as refusal:
-                await one.add(1)
-            assert refusal.value.sent is True
-            assert await one.read(1) == 1
-        finally:
-            server.resume()
-
-        async def answers() -> bool:
-            return bool(await one.flush()) or await sql_views() == {1: 2}
-
-        # It was executed when Redis went on: this is what "unknown" is for.
-        await until(lambda: _quietly(answers))
-        assert await one.read(1) == 2
-        await redis.aclose()
-
-
-async def _quietly(condition: Callable[[], Awaitable[object]]) -> bool:
-    try:
-        return bool(await condition())
-    except Exception:  # noqa: BLE001 - the breaker is still open
-        return False
-
-
-async def test_a_full_redis_refuses_views_reads_right_and_can_be_flushed_empty(
-    products: int, key_prefix: str
-) -> None:
-    with valkey(maxmemory="20mb", maxmemory_policy="noeviction") as server:
-        async with a_worker(server.url, key_prefix) as one:
-            await one.add(1, 3)
-            await one.flush()
-            await one.add(1, 2)
-            await one.redis.delete(one.views.journal.live("1"))
-            await one.redis.config_set("maxmemory", "1mb")
-            with pytest.raises(NotAcknowledged) as refusal:
-                await one.add(1)
-            assert refusal.value.sent is False
-            assert await one.read(1) == 5
-            assert await one.redis.exists(one.views.journal.live("1")) == 0
-            assert await one.flush() == 2
-            assert await one.waiting() == 0
-            assert await one.read(1) == 5
-            await one.redis.config_set("maxmemory", "20mb")
-            await one.add(1)
-            assert await one.read(1) == 6
-    assert await sql_views() == {1: 5}
-
-
-async def test_a_write_behind_whose_sql_is_away_acknowledges_nothing_it_cannot_place(
-    worker: Workers,
-) -> None:
-    class Away(ViewProgress):
-        async def fence(self) -> None:  # type: ignore[override] # it never returns
-            raise OSError("the database is away")
-
-    one = await worker(Away())
-    with pytest.raises(NotAcknowledged, match="SQL is away") as refusal:
-        await one.add(1)
-    assert refusal.value.sent is False
-    assert await one.waiting() == 0
