@@ -36,8 +36,15 @@ async def write(ctx: Context) -> AsyncIterator[Change]:
     An error inside rolls it back and purges nothing. Afterwards this request reads anew.
     """
     change = Change()
-    with bypass():
-        async with transaction():
-            yield change
-    await ctx.cache.invalidate(change.tags)
-    ctx.loaders.clear()
+    committing = False
+    try:
+        with bypass():
+            async with transaction():
+                yield change
+                committing = True
+    finally:
+        # A commit that fails may have happened: its reply was lost, or the caller was cancelled. A
+        # purge too many costs a load, one too few would leave the old value.
+        if committing:
+            ctx.loaders.clear()
+            await ctx.cache.invalidate(change.tags)
