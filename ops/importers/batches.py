@@ -1,6 +1,7 @@
 """One file, batch by batch: read, land in one transaction, purge, report."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -28,6 +29,12 @@ R = TypeVar("R", bound=msgspec.Struct)
 ATTEMPTS: Final = 6
 FIRST_PAUSE: Final = 0.1
 """Seconds before the second attempt; each further pause is twice as long."""
+
+BREATHER: Final = 0.25
+"""On SQLite: the pause after a batch, as a part of the time that its transaction took.
+
+There is one writer at a time, and who waits for it only looks every 0.1 s: without a pause an order
+that the running store takes could wait for seconds."""
 
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
 """SQLSTATEs of transactions that lost against another one: the same again will do."""
@@ -61,6 +68,8 @@ class _Landed(Generic[R]):
     saved: Saved = field(default_factory=Saved)
     accepted: list[Entry[R]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    pause: float = 0.0
+    """Seconds to leave the database to others."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,13 @@ class FileImport(Generic[R]):
             tally = Tally(self.layout.file, ignored=records.ignored)
             rows = read_rows(records, self.layout)
             while batch := list(islice(rows, self.job.batch_rows)):
-                await self._batch(batch, seen, tally)
+                pause = await self._batch(batch, seen, tally)
                 self.job.advanced(self.layout.file, records.read)
+                await asyncio.sleep(pause)
         return tally
 
-    async def _batch(self, batch: Sequence[Entry[R] | Rejected], seen: Seen, tally: Tally) -> None:
+    async def _batch(self, batch: Sequence[Entry[R] | Rejected], seen: Seen, tally: Tally) -> float:
+        """Land one batch and report on it; the seconds to pause before the next."""
         entries = [row for row in batch if isinstance(row, Entry)]
         rejected = [row for row in batch if isinstance(row, Rejected)]
         landed = await self._land(entries, seen)
@@ -96,6 +107,7 @@ class FileImport(Generic[R]):
         tally.changed += landed.saved.changed
         tally.unchanged += len(landed.accepted) - landed.saved.added - landed.saved.changed
         tally.rejected += len(rejected)
+        return landed.pause
 
     async def _land(self, entries: Sequence[Entry[R]], seen: Seen) -> _Landed[R]:
         """Land the good rows, and purge what that made stale.
@@ -129,6 +141,7 @@ class FileImport(Generic[R]):
 
     async def _attempt(self, entries: Sequence[Entry[R]], seen: Seen, purge: Purge) -> _Landed[R]:
         landed: _Landed[R] = _Landed()
+        began = time.monotonic()
         async with transaction() as connection:
             target = self.target(connection)
             await target.load(entries)
@@ -137,6 +150,8 @@ class FileImport(Generic[R]):
             if landed.saved.purge:
                 await unfinished.note(self.job.run)
                 purge.merge(landed.saved.purge)
+        if connection.capabilities.dialect == "sqlite":
+            landed.pause = (time.monotonic() - began) * BREATHER
         return landed
 
     def _admit(

@@ -25,6 +25,7 @@ app = typer.Typer(
     help="Bring files into the store. A running server answers with what is imported at once.",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
 )
 
 _REFUSALS = (
@@ -61,9 +62,11 @@ def superstore(
 ) -> None:
     """Import a Superstore folder: products, customers, orders and their lines.
 
-    Run it with the server's settings (REDIS_URL, DATABASE_URL, FRESHQL_DATA_DIR). Repeating it
-    changes nothing; after an interrupt it goes on. Ends with 0 when every row is in, 1 when some
-    were rejected, 2 when the import was refused. docs/import.md has the layout and every rule.
+    Run it with the server's settings: REDIS_URL, DATABASE_URL, FRESHQL_DATA_DIR.
+    Repeating it changes nothing; after an interrupt it goes on.
+
+    Ends with 0 when every row is in, 1 when some were rejected, 2 when it was refused.
+    docs/import.md has the layout of the files and every rule.
     """
     with _explained():
         options = Options(rejects=rejects, batch_rows=batch_rows)

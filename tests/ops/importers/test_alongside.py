@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,11 +22,9 @@ from resolvers import ordering, tags
 from resolvers.context import Viewer
 from resolvers.errors import Refused
 from resolvers.ordering import LineWanted
-from tests.support.serving import environment
+from tests.support.serving import FRESHQL, environment
 from tests.support.store import Worker, context_of
 from tests.support.superstore import Purges, generate, snapshot
-
-_IMPORT = "from ops.importers.command import app; app()"
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +68,7 @@ async def started(
 ) -> asyncio.subprocess.Process:
     """An import as a process of its own."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _IMPORT, "superstore", *arguments),
+        *(FRESHQL, "import", "superstore", *arguments),
         cwd=directory,
         env=environment({"DATABASE_URL": database, "REDIS_URL": redis_url}),
         stdout=asyncio.subprocess.PIPE,
