@@ -143,13 +143,13 @@ class Flusher:
                 is_blocked = await self._flush_due(everything=finishing)
                 if finishing and not is_blocked:
                     return await self._release()
-            except Exception:
+            except Exception as error:
                 failures += 1
                 self.counts.failures += 1
                 pause = self._settings.pause(failures)
                 logger.warning(
-                    "write-behind %r: flushing failed, %d times in a row; again in %.1f s",
-                    self._journal.name, failures, pause, exc_info=True,
+                    "write-behind %r: flushing failed, %d times in a row; again in %.1f s: %s",
+                    self._journal.name, failures, pause, error, exc_info=failures == 1,
                 )  # fmt: skip
                 await self._rest(pause, is_blocked=True)
             else:
