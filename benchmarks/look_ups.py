@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from cache import Cache, CachePolicy, CacheScope, RedisStore, cached
 from cache.stores.connection import open_redis
@@ -51,7 +51,9 @@ async def rate(side: Callable[[], Awaitable[None]], entries: int) -> float:
 
 async def compare(url: str, entries: int, rounds: int) -> None:
     """Print the median rate of both sides and their ratio."""
-    redis = open_redis(url, connections=50, budget=10.0)
+    redis = open_redis(url, budget=10.0)
+    pool = BlockingConnectionPool.from_url(url, max_connections=50)
+    plain = Redis(connection_pool=pool)
     cache = Cache(RedisStore(redis, "bench"))
     await through_the_cache(cache, entries)
     async with redis.pipeline(transaction=False) as pipeline:
@@ -61,8 +63,9 @@ async def compare(url: str, entries: int, rounds: int) -> None:
     batched, single = [], []
     for _ in range(rounds):
         batched.append(await rate(lambda: through_the_cache(cache, entries), entries))
-        single.append(await rate(lambda: one_get_at_a_time(redis, entries), entries))
+        single.append(await rate(lambda: one_get_at_a_time(plain, entries), entries))
     await redis.aclose()
+    await pool.aclose()
     fast, slow = statistics.median(batched), statistics.median(single)
     print(f"through the cache, judged and decoded: {fast:>9,.0f} look-ups/s")
     print(f"one GET at a time, nothing judged:     {slow:>9,.0f} look-ups/s")

@@ -13,6 +13,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from ..errors import StoreUnavailable
+from .connection import NotAskedError
 
 Argument = str | bytes | int | float
 
@@ -77,4 +78,7 @@ def translated() -> Iterator[None]:
     except StoreUnavailable:
         raise
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis did not answer: {type(error).__name__}: {error}") from error
+        raise StoreUnavailable(
+            f"Redis did not answer: {type(error).__name__}: {error}",
+            sent=not isinstance(error, NotAskedError),
+        ) from error

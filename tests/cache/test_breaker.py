@@ -96,9 +96,12 @@ async def test_a_script_that_a_restarted_server_has_forgotten_closes_it() -> Non
         redis = open_redis(server.url, breaker=Breaker(clock=clock))
         await script.run(redis, [], [])
         server.stop(kill=True)
+        sent = []
         for _ in range(3):
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailable) as refused:
                 await script.run(redis, [], [])
+            sent.append(refused.value.sent)
+        assert sent == [True, True, False]  # once it is open, nothing leaves
         server.start()
         clock.now += 10
 
