@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 from uvicorn import Config, Server
@@ -131,6 +132,8 @@ def _interrupts_not_inherited() -> Iterator[None]:
     Workers inherit the signal mask of the thread that starts them; a thread that does not block
     the signal is there to receive it, whose handler Python then runs in this one as ever.
     """
+    # Starting this helper of multiprocessing unblocks SIGINT (CPython 3.11): have it started.
+    resource_tracker.ensure_running()
     done = threading.Event()
     receiver = threading.Thread(target=done.wait, name="interrupt-receiver", daemon=True)
     receiver.start()
