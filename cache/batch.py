@@ -1,8 +1,8 @@
 """One call for everything that is asked within one tick of the event loop.
 
 The mechanism of Facebook's DataLoader (graphql/dataloader, `src/index.js`), without its memory:
-the first item of a tick schedules the dispatch, which runs when every task that is ready in this
-tick has had its turn. The cache's look-ups and fills and the row loaders all go through it.
+the first item schedules the dispatch, which runs when every task that was ready has had its turn.
+The cache's look-ups and fills and the row loaders all go through it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
+
+
+_MOST_TURNS = 8
+"""Turns of the event loop after which a batch leaves, however many items still come."""
 
 
 class TickBatcher(Generic[Item, Reply]):
@@ -34,11 +38,17 @@ class TickBatcher(Generic[Item, Reply]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._dispatch, context=Context())
+            loop.call_soon(self._dispatch, 0, _MOST_TURNS, context=Context())
         self._waiting.append((item, future))
         return future
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, seen: int, turns: int) -> None:
+        # A field that asks for ten rows does so through `gather`, in tasks that run a turn later
+        # than its sibling that asks for one. So a batch leaves when a turn has brought nothing new,
+        # as DataLoader waits until no promise job is left.
+        if len(self._waiting) > seen and turns > 0:
+            asyncio.get_running_loop().call_soon(self._dispatch, len(self._waiting), turns - 1)
+            return
         batch, self._waiting = self._waiting, []
         task = asyncio.get_running_loop().create_task(self._answer(batch))
         self._running.add(task)

@@ -30,7 +30,8 @@ async def units_sold(ctx: Context, product_id: int) -> int | None:
     return await ctx.loaders.units_sold.load(product_id)
 
 
+@cached(policies.PRODUCT, tags=lambda ctx, sku: (tags.sku(sku), tags.PRODUCTS))
 async def product_by_sku(ctx: Context, sku: str) -> ProductRow | None:
-    """Return the product with this SKU: its number, then the entry that all others share."""
+    """Return the product with this SKU: one look-up, made of its number and its row."""
     product_id = await product_id_of(ctx, sku)
     return None if product_id is None else await product(ctx, product_id)

@@ -34,6 +34,33 @@ async def test_what_is_asked_in_one_tick_is_one_call() -> None:
     assert squares.batches == [[0, 1, 2, 3], [0, 1, 4, 9]]
 
 
+async def test_those_that_come_a_turn_later_are_waited_for() -> None:
+    squares = Squares()
+    batcher = TickBatcher(squares)
+
+    async def one(number: int) -> int:
+        return await batcher.submit(number)
+
+    async def several() -> list[int]:
+        return list(await asyncio.gather(one(2), one(3)))
+
+    await asyncio.gather(one(1), several(), asyncio.ensure_future(several()))
+
+    assert squares.batches == [[1, 2, 3, 2, 3]]
+
+
+async def test_those_that_keep_coming_are_not_waited_for_for_ever() -> None:
+    squares = Squares()
+    batcher = TickBatcher(squares)
+    answered: list[asyncio.Future[int]] = [batcher.submit(0)]
+    while not squares.batches:
+        await asyncio.sleep(0)
+        answered.append(batcher.submit(len(answered)))
+
+    assert len(squares.batches[0]) < 20
+    assert await asyncio.gather(*answered) == [number**2 for number in range(len(answered))]
+
+
 async def test_an_error_is_everyones_and_ends_with_its_batch() -> None:
     batcher = TickBatcher(Squares())
 
