@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from ..errors import StoreUnavailable
 from .journal import Journal, Pending, is_before
 from .progress import Applied, Batch, Lease, LeaseLost, Progress
 from .settings import WriteBehindSettings
@@ -147,9 +148,10 @@ class Flusher:
                 failures += 1
                 self.counts.failures += 1
                 pause = self._settings.pause(failures)
+                is_strange = failures == 1 and not isinstance(error, StoreUnavailable)
                 logger.warning(
                     "write-behind %r: flushing failed, %d times in a row; again in %.1f s: %s",
-                    self._journal.name, failures, pause, error, exc_info=failures == 1,
+                    self._journal.name, failures, pause, error, exc_info=is_strange,
                 )  # fmt: skip
                 await self._rest(pause, is_blocked=True)
             else:
