@@ -15,6 +15,7 @@ from graphql.language.printer import print_ast
 from strawberry.types.scalar import ScalarDefinition
 
 from resolvers.errors import Described, shown
+from resolvers.money import Unreadable
 
 SafeInt = NewType("SafeInt", int)
 """An integer that every JSON reader keeps exactly."""
@@ -22,17 +23,20 @@ SafeInt = NewType("SafeInt", int)
 MAX_SAFE_INT: Final = 2**53 - 1
 
 _PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,8})?", re.ASCII)
-_DECIMAL: Final = 'a JSON string of a plain decimal number with at most 16 digits, such as "12.50"'
 _SAFE_INT: Final = f"a JSON integer from {-MAX_SAFE_INT} to {MAX_SAFE_INT}"
 _TIME: Final = 'a JSON string of an ISO 8601 time with its offset, such as "2026-09-01T12:00:00Z"'
 
 
 def parse_decimal(value: object) -> Decimal:
-    """Return a plain, finite decimal number; NaN, infinities, exponents and numbers are refused."""
+    """Return a plain, finite decimal number, or `Unreadable` for anything else.
+
+    NaN, infinities, exponents and JSON numbers are refused where the amount is used: only there it
+    is known which argument it was given for.
+    """
     text = _text(value)
     if text is not None and _PLAIN_DECIMAL.fullmatch(text):
         return Decimal(text)
-    raise _refused(_DECIMAL, value)
+    return Unreadable.of(value)
 
 
 def parse_safe_int(value: object) -> SafeInt:
