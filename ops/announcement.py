@@ -52,6 +52,13 @@ class Announcement:
             console.print(f"  [dim]{label:<10}[/] {escape(text)}")
 
 
+def warn_of(problem: str) -> None:
+    """Print a warning; nothing for an empty one."""
+    if problem:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"[bold yellow]warning:[/] {escape(problem)}")
+
+
 def announce_when_listening(announcement: Announcement) -> None:
     """Show it as soon as a worker listens, which it does when its app has started."""
     thread = threading.Thread(target=_announce, args=[announcement], daemon=True)

@@ -23,8 +23,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gql.settings import Settings
-from ops import logs, place, store
-from ops.announcement import Announcement, announce_when_listening
+from ops import logs, place, redis_check, store
+from ops.announcement import Announcement, announce_when_listening, warn_of
 from ops.embedded import ValkeyServer
 from ops.keeper import Keeper
 from ops.worker import AppFactory
@@ -82,6 +82,7 @@ def _bound(settings: Settings, directory: place.DataDirectory | None) -> Iterato
 
 def _with_redis(stack: ExitStack, settings: Settings) -> Settings:
     if settings.redis_url is not None:
+        warn_of(redis_check.check(settings.redis_url))
         return settings
     server = stack.enter_context(ValkeyServer(settings.data_dir / "valkey"))
     stack.enter_context(Keeper(server))

