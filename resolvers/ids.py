@@ -47,7 +47,7 @@ def decode_id(text: str, kind: Kind, argument: str = "id") -> int | str:
     """
     found, key = split_id(text, argument)
     if found != kind:
-        raise InvalidArgument(argument, f"the id of a {kind}", Described(f"the id of a {found}"))
+        raise InvalidArgument(argument, _id_of(kind), Described(_id_of(found)))
     return key
 
 
@@ -62,6 +62,10 @@ def split_id(text: str, argument: str = "id") -> tuple[str, int | str]:
     if kind in NAMED and "\0" not in key:
         return kind, key
     raise malformed
+
+
+def _id_of(kind: str) -> str:
+    return f"the id of {'an' if kind[0] in 'AEIO' else 'a'} {kind}"
 
 
 def _plain(text: str, malformed: InvalidArgument) -> str:
