@@ -1,0 +1,94 @@
+"""No N+1: a level of the tree is one statement, however many rows; a warm answer runs none."""
+
+import pytest
+
+from cache.facts import RoundTrip
+from resolvers.sessions import digest_of
+from tests.support.counting import SqlCounter
+from tests.support.store import Store
+
+PRODUCTS = (
+    "query($first: Int) { products(first: $first, orderBy: BEST_SELLING) { totalCount edges { node "
+    "{ id name price { amount } stock stats { unitsSold views } brand { name } "
+    "category { name parent { name parent { name } } } } } } }"
+)
+ORDERS = (
+    "query($first: Int) { me { name email orders(first: $first) { totalCount edges { node { number "
+    "customer { name email } lines { quantity product { name stock brand { name } } } } } } } }"
+)
+CATEGORIES = (
+    "{ categories { name parent { name } products(first: 3) { totalCount edges { node { name "
+    "brand { name } } } } } }"
+)
+
+
+async def test_a_list_of_products(store: Store) -> None:
+    """The page, its count, the rows; then stock, units, views, brands, categories, two parents."""
+    await store.worker.ask(PRODUCTS, first=1)  # the counter of views sets itself up once
+    await _forget(store)
+    with SqlCounter() as few:
+        await store.worker.ask(PRODUCTS, first=3)
+    await _forget(store)
+    with SqlCounter() as many:
+        data = await store.worker.ask(PRODUCTS, first=8)
+    assert len(data["products"]["edges"]) == 8
+    assert many.count == few.count, many.statements
+    assert many.count <= 10, many.statements
+
+
+async def test_a_list_of_orders(store: Store) -> None:
+    """Who asks, profile, account; page, count, rows, lines; products, their stock and brands."""
+    for sku in ("P-1", "P-2", "H-1", "H-2", "X-1"):
+        await store.order("ada", {sku: 1, "A-1": 1})
+    token = store.tokens["ada"]
+    with SqlCounter() as few:
+        await store.worker.ask(ORDERS, token, first=2)
+    await _forget(store)
+    with SqlCounter() as many:
+        data = await store.worker.ask(ORDERS, token, first=5)
+    assert len(data["me"]["orders"]["edges"]) == 5
+    assert many.count == few.count, many.statements
+    assert many.count <= 10, many.statements
+
+
+async def test_categories_with_their_products(store: Store) -> None:
+    """Each list is a statement, and each count; the rows of lists that come together are one."""
+    with SqlCounter() as sql:
+        data = await store.worker.ask(CATEGORIES)
+    lists = len(data["categories"])
+    # All categories, and by slug as parents and for the lists; lists, counts, rows; brands.
+    assert sql.count <= 3 + 3 * lists + 1, sql.statements
+
+
+async def test_only_columns_that_are_used_are_selected(store: Store) -> None:
+    with SqlCounter() as sql:
+        await store.worker.ask(PRODUCTS, first=3)
+        await store.worker.ask(ORDERS, store.tokens["ada"], first=3)
+    text = " ".join(sql.statements)
+    assert "SELECT *" not in text
+    for column in ("password_hash", "import_digest", "external_id"):
+        assert column not in text
+
+
+@pytest.mark.parametrize(("query", "levels"), [(PRODUCTS, 5), (ORDERS, 7), (CATEGORIES, 4)])
+async def test_the_second_time_runs_no_sql(store: Store, query: str, levels: int) -> None:
+    """At most two round trips for each level: the look-up, and the judgement of what was found."""
+    await store.order("ada", {"P-1": 1, "H-1": 2})
+    token = store.tokens["ada"]
+    first = await store.worker.post(query, token, first=5)
+    for worker in (store.worker, store.other):
+        worker.facts.clear()
+        with SqlCounter() as sql:
+            assert await worker.post(query, token, first=5) == first
+        assert sql.count == 0, sql.statements
+        # One level more: who asks.
+        assert worker.facts.count(RoundTrip) <= 2 * (levels + 1), worker.facts
+
+
+async def _forget(store: Store) -> None:
+    """Purge everything: the next answer is made from the database."""
+    tags = ["products", "orders", "users", "categories"]
+    tags += [f"category:{slug}" for slug in store.categories]
+    tags += [f"brand:{slug}" for slug in store.brands]
+    tags += [f"session:{digest_of(token)}" for token in store.tokens.values()]
+    await store.worker.services.cache.invalidate(tags)
