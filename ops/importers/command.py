@@ -1,6 +1,7 @@
 """`freshql import`: importers on the command line."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+logger = logging.getLogger(__name__)
 
 _REFUSALS = (
     ImportRefused,
@@ -97,3 +100,7 @@ def _explained() -> Iterator[None]:
     except KeyboardInterrupt:
         console.print("Interrupted. What landed stays: run the same command again to go on.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except Exception as error:
+        # Python would end with 1, which says here that rows were rejected.
+        logger.exception("The import stopped at a mistake of its own. What landed stays")
+        raise typer.Exit(ExitCode.REFUSED) from error

@@ -5,6 +5,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -72,11 +73,17 @@ class Summary:
         console.print(table)
         for tally in self.files:
             if tally.ignored:
-                console.print(f"{tally.file}: ignored the columns {', '.join(tally.ignored)}")
-        console.print(f"{self.changes:,} changes", highlight=False)
+                names = escape(", ".join(tally.ignored))
+                console.print(f"{tally.file}: ignored the columns {names}", highlight=False)
+        console.print(_counted(self.changes, "change", "changes"), highlight=False)
         if self.rejected:
+            rows = _counted(self.rejected, "row was", "rows were")
             console.print(
-                f"{self.rejected:,} rows were rejected; {self.rejects} says why",
+                f"{rows} rejected; {escape(str(self.rejects))} says why",
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

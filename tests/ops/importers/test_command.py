@@ -64,7 +64,7 @@ def test_rejected_rows_are_counted_and_listed(folder: Path, tmp_path: Path) -> N
         products.write("NEW-1,Chair,Furniture,Chairs,,free\n")
     done = freshql(tmp_path, "data", "--rejects", "bad.csv")
     assert done.returncode == ExitCode.REJECTED
-    assert "1 rows were rejected; bad.csv says why" in done.stdout
+    assert "1 row was rejected; bad.csv says why" in done.stdout
     with (tmp_path / "bad.csv").open(newline="") as rejects:
         [row] = list(csv.DictReader(rejects))
     assert (row["file"], row["line"], row["column"]) == ("products.csv", "32", "price")
@@ -96,6 +96,22 @@ def test_a_setting_that_is_wrong_is_refused(folder: Path, tmp_path: Path) -> Non
     assert done.returncode == ExitCode.REFUSED
     assert "DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_of_ours_does_not_look_like_rejected_rows(folder: Path, tmp_path: Path) -> None:
+    assert freshql(tmp_path, str(folder)).returncode == ExitCode.GOOD
+    with sqlite3.connect(tmp_path / ".freshql" / "store.sqlite3") as database:
+        database.execute("ALTER TABLE products RENAME COLUMN name_key TO key_of_name")
+    database.close()
+    products = (folder / "products.csv").read_text()
+    copy = tmp_path / "data"
+    copy.mkdir()
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "products.csv").write_text(products + "NEW-1,Chair,Furniture,Chairs,,1.00\n")
+    done = freshql(tmp_path, "data")
+    assert done.returncode == ExitCode.REFUSED
+    assert "name_key" in done.stderr
 
 
 def test_a_redis_that_is_not_there_is_refused(folder: Path, tmp_path: Path) -> None:
