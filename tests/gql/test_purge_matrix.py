@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from cache import Cache
-from cache.facts import Hit, Missed
+from cache.facts import Defect, Hit, Missed
 from models.tables import OrderStatus, User
 from resolvers import passwords, products
 from resolvers.ids import decode_id, encode_id
@@ -274,6 +274,7 @@ async def test_every_read_is_right_after_every_write(
     for label, (mutate, most) in STEPS.items():
         effect = await matrix.step(mutate, worker)
         assert not effect.wrong, f"stale after {label}"
+        assert not matrix.reader.facts.count(Defect), label
         assert len(effect.unneeded) <= most, f"purged by {label} without need"
         untouched = set(matrix.values) - effect.changed - set(effect.unneeded)
         assert len(untouched & effect.hits) > 100, f"hits after {label}"

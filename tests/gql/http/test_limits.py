@@ -1,0 +1,118 @@
+"""Documents that ask for too much are refused before they run, quickly."""
+
+import time
+
+import pytest
+from graphql import GraphQLError, get_introspection_query, parse, validate
+
+from gql.http.limits import MAX_ALIASES, MAX_DEPTH, MAX_TOKENS, DocumentLimits
+from gql.schema import schema
+from tests.support.store import Store
+
+
+def _refused(query: str) -> list[str]:
+    document = parse(query)
+    return [it.message for it in validate(schema._schema, document, [DocumentLimits])]
+
+
+def _deep(levels: int) -> str:
+    """A category's parent's parent's ... name: so many fields inside fields."""
+    inner = levels - 2
+    return '{ category(slug: "a") ' + "{ parent " * inner + "{ name }" + " }" * inner + " }"
+
+
+def test_depth() -> None:
+    assert _refused(_deep(MAX_DEPTH)) == []
+    [message] = _refused(_deep(MAX_DEPTH + 1))
+    assert message == (
+        "The operation may have at most 12 fields inside fields, fragments spread; got 13"
+    )
+
+
+def test_depth_counts_through_fragments() -> None:
+    chain = " ".join(
+        f"fragment f{n} on Category {{ parent {{ ...f{n + 1} }} }}" for n in range(MAX_DEPTH)
+    )
+    last = f"fragment f{MAX_DEPTH} on Category {{ name }}"
+    query = f'{{ category(slug: "a") {{ ...f0 }} }} {chain} {last}'
+    assert len(_refused(query)) == 1
+    assert len(_refused(f"query Named {query}")) == 1
+    assert "'Named'" in _refused(f"query Named {query}")[0]
+
+
+def test_aliases() -> None:
+    def aliased(count: int) -> str:
+        return "{" + " ".join(f"a{n}: me {{ id }}" for n in range(count)) + "}"
+
+    assert _refused(aliased(MAX_ALIASES)) == []
+    assert "at most 50 aliases, fragments spread; got 51" in _refused(aliased(MAX_ALIASES + 1))[0]
+
+
+def test_aliases_count_as_often_as_a_fragment_is_spread() -> None:
+    spread = "{ me { ...f } other: me { ...f } }"
+    fragment = "fragment f on User {" + " ".join(f"a{n}: id" for n in range(30)) + "}"
+    assert len(_refused(f"{spread} {fragment}")) == 1
+
+
+def test_fragments_that_spread_each_other_take_no_time() -> None:
+    """2^60 fields, were they counted one by one."""
+    bomb = " ".join(
+        f"fragment f{n} on User {{ a{n}: id ...f{n + 1} ... on User {{ ...f{n + 1} }} }}"
+        for n in range(60)
+    )
+    query = f"{{ me {{ ...f0 }} }} {bomb} fragment f60 on User {{ id }}"
+    started = time.perf_counter()
+    [message] = _refused(query)
+    assert time.perf_counter() - started < 1
+    assert "aliases" in message
+
+
+def test_fragments_in_a_circle_end() -> None:
+    circle = "fragment a on User { ...b } fragment b on User { ...a }"
+    assert _refused(f"{{ me {{ ...a }} }} {circle}") == []
+
+
+def test_introspection_is_not_too_deep() -> None:
+    assert _refused(get_introspection_query(input_value_deprecation=True)) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_all_of_it_applies_to_requests(store: Store) -> None:
+    for query in (
+        _deep(MAX_DEPTH + 1),
+        "{" + " ".join(f"a{n}: me {{ id }}" for n in range(51)) + "}",
+    ):
+        [error] = (await store.worker.post(query))["errors"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    long = "{ me { " + "id " * MAX_TOKENS + "} }"
+    [error] = (await store.worker.post(long))["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
+    assert str(MAX_TOKENS) in error["message"]
+    full = await store.worker.post(get_introspection_query(input_value_deprecation=True))
+    assert "errors" not in full
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_worst_document_is_refused_or_answered_quickly(store: Store) -> None:
+    """As many equal fields as there may be tokens: what merges them is quadratic."""
+    worst = "{ me { " + "id " * (MAX_TOKENS - 8) + "} }"
+    started = time.perf_counter()
+    await store.worker.post(worst)
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_document_is_parsed_and_validated_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[GraphQLError] = []
+    original = DocumentLimits.__init__
+
+    def counting(self: DocumentLimits, context: object) -> None:
+        made.append(GraphQLError(""))
+        original(self, context)  # type: ignore[arg-type]  # handed on as it came
+
+    monkeypatch.setattr(DocumentLimits, "__init__", counting)
+    for _ in range(3):
+        await store.worker.ask("{ me { id name avatarUrl } }")
+    assert len(made) == 1
