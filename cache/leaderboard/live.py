@@ -25,7 +25,7 @@ from .wire import answer, asked, points_or_nothing, row
 
 COPY_TTL: Final = 7 * 24 * 3600
 """Seconds that a copy outlives its last use by."""
-BUILD_LEASE: Final = 30.0
+BUILD_LEASE: Final = 10.0
 """Seconds after which a build that makes no progress is given up, and its keys expire."""
 
 
@@ -153,6 +153,10 @@ class LiveCopies:
         arguments = (build, version, build, _milliseconds(COPY_TTL), self.channel(board))
         reply = await scripts.INSTALL.run(self._redis, keys, arguments)
         return Installed(reply.decode())
+
+    async def abandon(self, board: Board, build: str) -> None:
+        """Give up the build: another one may begin."""
+        await scripts.ABANDON.run(self._redis, self._build(board, build), [build])
 
     def _key(self, board: Board, part: str) -> str:
         # The digit is the format's: another one shall not read what this one wrote.

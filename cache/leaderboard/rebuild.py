@@ -41,6 +41,15 @@ class Rebuilder:
         build = self._new_id()
         if not await self._live.begin(board, build):
             return False
+        installed = False
+        try:
+            installed = await self._fill_and_install(board, build)
+        finally:
+            if not installed:
+                await self._live.abandon(board, build)
+        return installed
+
+    async def _fill_and_install(self, board: Board, build: str) -> bool:
         version = await self._source.version(board)
         if not await self._load_all(board, build):
             return False

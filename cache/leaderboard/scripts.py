@@ -1,6 +1,6 @@
 """The scripts: each is one step of the server, made of the parts in `lua/`.
 
-Only reading and discarding may run on a server that is full: they store nothing new.
+What stores nothing new may run on a server that is full; the rest is refused there.
 """
 
 from __future__ import annotations
@@ -27,3 +27,4 @@ DISCARD: Final = _script(_ALLOWED_WHEN_FULL, "copy", "discard")
 BEGIN: Final = _script(_WRITES, "copy", "begin")
 LOAD: Final = _script(_WRITES, "copy", "building", "put", "load")
 INSTALL: Final = _script(_WRITES, "copy", "building", "install")
+ABANDON: Final = _script(_ALLOWED_WHEN_FULL, "abandon")

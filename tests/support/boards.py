@@ -13,16 +13,22 @@ from cache.leaderboard import (
     Board,
     Bounds,
     Change,
+    Freshness,
+    Header,
+    Leaderboards,
     Operator,
     Order,
     Place,
     Placed,
     Points,
     Position,
+    Slice,
     Standing,
+    State,
     Submission,
     combined,
 )
+from tests.support.polling import eventually
 from tests.support.world import Gate
 
 T = TypeVar("T")
@@ -197,3 +203,23 @@ def random_submissions(
         )
         for _ in range(count)
     ]
+
+
+async def header(boards: Leaderboards, board: Board) -> Header:
+    """The board's state as this process reads it."""
+    return (await boards.read(board, State())).header
+
+
+async def live(boards: Leaderboards, board: Board) -> Header:
+    """Read until the answer comes from the sorted set; its header."""
+
+    async def is_live() -> bool:
+        return (await header(boards, board)).freshness is Freshness.LIVE
+
+    await eventually(is_live)
+    return await header(boards, board)
+
+
+async def shown(boards: Leaderboards, board: Board) -> list[Placed]:
+    """The whole board as this process reads it."""
+    return list((await boards.read(board, Slice(1000))).answer.rows)
