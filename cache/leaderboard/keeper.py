@@ -108,11 +108,7 @@ class Keeper:
         return True
 
     async def _reach(self, board: Board, version: int) -> None:
-        """Bring the copy to `version`, or remove it."""
-        try:
-            outcome = await self._live.apply(board, Delta(version, version, ()))
-            if outcome.applied is Applied.GAP:
-                await self._rebuilder.catch_up(board, outcome.version, None)
-        except StoreUnavailable:
-            # A full server refuses what stores something new, but lets go of what it has.
-            await self._live.discard(board, version)
+        """Bring the copy to `version`, or find it gone."""
+        outcome = await self._live.apply(board, Delta(version, version, ()))
+        if outcome.applied is Applied.GAP:
+            await self._rebuilder.catch_up(board, outcome.version, None)

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
+from ..errors import StoreUnavailable
 from ..stores.script import Argument, run_pipeline
 from . import scripts
 from .board import Board, Freshness
@@ -122,8 +124,15 @@ class LiveCopies:
         for standing in delta.standings:
             arguments += row(board, standing)
         keys = [*self._copy(board), self._key(board, "build")]
-        reply = await scripts.APPLY.run(self._redis, keys, arguments)
-        return _outcome(reply)
+        try:
+            return _outcome(await scripts.APPLY.run(self._redis, keys, arguments))
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, OutOfMemoryError):
+                raise
+        # A full server refuses what stores something new, but lets go of what it has: nobody may
+        # read a copy that lacks this change.
+        await self.discard(board, delta.version)
+        return Outcome(Applied.ABSENT)
 
     async def discard(self, board: Board, version: int, *, whatever: bool = False) -> None:
         """Remove the copy unless it has `version` (or `whatever` it has).

@@ -87,6 +87,7 @@ class MemoryScores:
         self.tables = {board.key: _Table(0, {}) for board in boards}
         self.calls: list[str] = []
         self.failing: Exception | None = None
+        self.failing_once: list[Exception] = []
         self._gates: dict[str, list[Gate]] = {}
         self._clock = itertools.count()
 
@@ -172,6 +173,8 @@ class MemoryScores:
             raise self.failing
         if self._gates.get(method):
             await self._gates[method].pop(0)()
+        if self.failing_once:
+            raise self.failing_once.pop(0)
         return answer
 
 
