@@ -22,9 +22,7 @@ STOCK: Final = CachePolicy(ttl=5, scope=_PUBLIC)
 UNITS_SOLD: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC)
 """Units sold of a product."""
 PRODUCT_LIST: Final = CachePolicy(ttl=5 * MINUTE, scope=_PUBLIC)
-"""Pages of product lists by name, price or age, and their counts."""
-PRODUCT_SEARCH: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC)
-"""The same with a search text: many spellings, each rarely asked again."""
+"""Pages of product lists, and their counts."""
 CATALOGUE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
 """Categories and brands."""
 PROFILE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)

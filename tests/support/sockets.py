@@ -36,7 +36,7 @@ class Socket:
         }
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._app(self._scope, self._incoming.get, self._send))
+        self._task = asyncio.ensure_future(self._app(self._scope, self._incoming.get, self._send))
         await self._incoming.put({"type": "websocket.connect"})
         self.accepted = await asyncio.wait_for(self._outgoing.get(), DEADLINE)
         return self
