@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,13 @@ def test_make_without_any_python_says_what_to_install(tmp_path: Path) -> None:
 def test_what_bootstrap_is_written_in_an_old_python_can_read() -> None:
     source = (ROOT / "ops" / "bootstrap.py").read_text()
     compile(source, "bootstrap.py", "exec", dont_inherit=True, _feature_version=7)
+
+
+def test_everything_that_is_declared_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    serving = [*project["dependencies"], *extras["embedded"], *extras["postgres"]]
+    every = [*serving, *extras["telemetry"], *extras["development"]]
+    for declared, lock in ((serving, bootstrap.SERVING), (every, bootstrap.DEVELOPING)):
+        wanted = {re.split(r"[\[<>=~! ]", one)[0].lower() for one in declared} - {"freshql"}
+        assert wanted <= set(names((ROOT / lock).read_text())), "run `make lock`"
