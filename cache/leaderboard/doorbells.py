@@ -13,6 +13,7 @@ from redis.asyncio.client import PubSub
 
 from ..errors import StoreUnavailable
 from ..stores.script import translated
+from .tasks import end, raise_if_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -32,31 +33,34 @@ class Doorbells:
     def __init__(self, redis: Redis) -> None:
         """Connect to nothing yet."""
         self._redis = redis
-        self._listeners: dict[str, Ring] = {}
+        self._listeners: dict[str, list[Ring]] = {}
         self._pubsub: PubSub | None = None
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def listening(self, channel: str, ring: Ring) -> AsyncIterator[None]:
-        """Call `ring` at each message of `channel`; at most one listener a channel."""
-        self._listeners[channel] = ring
+        """Call `ring` at each message of `channel`."""
+        rings = self._listeners.setdefault(channel, [])
+        rings.append(ring)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         try:
-            await self._tell(PubSub.subscribe, channel)
+            if len(rings) == 1:
+                await self._tell(PubSub.subscribe, channel)
+            raise_if_cancelled()
             yield
         finally:
-            del self._listeners[channel]
-            if self._listeners:
-                await self._tell(PubSub.unsubscribe, channel)
-            else:
-                await self._close()
+            rings.remove(ring)
+            if not rings:
+                await self._forget(channel)
 
-    async def _close(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async def _forget(self, channel: str) -> None:
+        del self._listeners[channel]
+        if self._listeners:
+            await self._tell(PubSub.unsubscribe, channel)
+        elif self._task is not None:
+            task, self._task = self._task, None
+            await end([task])
 
     async def _tell(self, command: Callable[[PubSub, str], Awaitable[Any]], channel: str) -> None:
         if self._pubsub is None:
@@ -82,13 +86,18 @@ class Doorbells:
 
     async def _listen(self) -> None:
         async with self._redis.pubsub() as pubsub:
-            await pubsub.subscribe(*self._listeners)
+            subscribed: set[str] = set()
+            while missing := self._listeners.keys() - subscribed:  # more may come meanwhile
+                await pubsub.subscribe(*missing)
+                raise_if_cancelled()
+                subscribed |= missing
             self._pubsub = pubsub
             try:
-                for ring in list(self._listeners.values()):
-                    ring()
+                for channel in list(self._listeners):
+                    self._ring(channel)
                 while True:
                     message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=None)
+                    raise_if_cancelled()
                     if message is not None:
                         self._ring(message["channel"].decode())
             finally:
@@ -96,6 +105,5 @@ class Doorbells:
                     self._pubsub = None
 
     def _ring(self, channel: str) -> None:
-        ring = self._listeners.get(channel)
-        if ring is not None:
+        for ring in self._listeners.get(channel, ()):
             ring()

@@ -13,6 +13,7 @@ from ..errors import StoreUnavailable
 from .board import Board
 from .live import Applied, Delta, LiveCopies
 from .rebuild import Rebuilder
+from .tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,7 @@ class Keeper:
 
     async def aclose(self) -> None:
         """Stop the background tasks. What is behind stays behind: the next reader may see it."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

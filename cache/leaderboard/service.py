@@ -24,7 +24,7 @@ from .doorbells import Doorbells
 from .keeper import Keeper, Timing
 from .live import Applied, Delta, LiveCopies, Outcome, RanksAsked
 from .points import check_player, check_points, is_better
-from .questions import Entries, Header, Question, Reading, State
+from .questions import Header, Question, Reading, State
 from .rebuild import PAGE, Rebuilder
 from .source import Change, ScoreSource, Submission
 from .watch import POLL, Watch, Watches
@@ -118,7 +118,8 @@ class Leaderboards:
     async def _submit(self, board: Board, submission: Submission) -> Submitted:
         change = await self._source.submit(board, submission)
         if not change.changed:
-            rank = await self._rank(board, submission.player)
+            # Not from the copy: who wrote these points may not have applied them there yet.
+            rank = (await self._source.ahead(board, change.after.position)).better + 1
             return Submitted(change, previous_rank=rank, rank=rank, new_best=False)
         outcome = await self._publish(board, change)
         before = change.before
@@ -162,12 +163,6 @@ class Leaderboards:
 
     async def _header(self, board: Board) -> Header:
         return (await self.read(board, State())).header
-
-    async def _rank(self, board: Board, player: str) -> int:
-        (row,) = (await self.read(board, Entries((player,)))).answer
-        if row is None:
-            raise LookupError(f"{player!r} was removed from {board.key!r} while they submitted")
-        return row.place.competition
 
     async def _source_ranks(self, board: Board, change: Change) -> tuple[int | None, int]:
         rank = (await self._source.ahead(board, change.after.position)).better + 1

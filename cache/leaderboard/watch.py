@@ -16,6 +16,7 @@ from typing import Final
 from .board import Board, Freshness
 from .doorbells import Doorbells
 from .questions import Header
+from .tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Watches:
         """Stop all watches."""
         for board, running in list(self._running.items()):
             self._stop(board, running)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await end(self._ending)
 
     def _start(self, board: Board) -> _Running:
         watch = Watch()

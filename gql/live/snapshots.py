@@ -6,7 +6,7 @@ that a slow or rarely served subscriber skips states instead of falling behind.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 from cache.leaderboard import Board, Entries, Header, Leaderboards, Mark, Page, Placed, Slice
@@ -41,7 +41,7 @@ class Snapshot:
 
 async def snapshots(
     boards: Leaderboards, subject: Subject, max_hz: float, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[Snapshot]:
+) -> AsyncGenerator[Snapshot, None]:
     """Yield the subject's states, at most `max_hz` a second; never the same one twice.
 
     While neither Redis nor the database answers, nothing is sent; an error of the first reading
