@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import pytest
 
-from cache import Cache
+from cache import Cache, CachedFunction
 from cache.facts import Defect
-from resolvers import products
+from resolvers import catalogue, leaderboards, orders, product_lists, products, sessions, users
 from resolvers.ids import decode_id
 from resolvers.sessions import digest_of
 from tests.support.matrix import (
@@ -44,11 +44,18 @@ async def matrix(store: Store) -> AsyncIterator[Matrix]:
     await made.close()
 
 
+CACHED = (catalogue, leaderboards, orders, product_lists, products, sessions, users)
+"""The modules of cached functions."""
+
+
 @pytest.fixture
-def long_stock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stock lives long enough that a slow machine does not miss it for its age."""
-    policy = products.stock.policy
-    monkeypatch.setattr(products.stock, "policy", replace(policy, ttl=600))
+def long_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything lives long enough that a slow machine does not miss it for its age."""
+    for module in CACHED:
+        for function in vars(module).values():
+            if isinstance(function, CachedFunction):
+                policy = replace(function.policy, ttl=3_600, negative_ttl=3_600)
+                monkeypatch.setattr(function, "policy", policy)
 
 
 STEPS: dict[str, tuple[Mutate, int]] = {
@@ -97,7 +104,7 @@ does not find the new name either), and the order as it is not shown to others.
     indirect=["database_url"],
 )
 async def test_every_read_is_right_after_every_write(
-    matrix: Matrix, writer: str, long_stock: None
+    matrix: Matrix, writer: str, long_lives: None
 ) -> None:
     await matrix.warm()
     worker = matrix.reader if writer == "same worker" else matrix.other
@@ -143,7 +150,7 @@ LEFT_OUT: list[tuple[Mutate, str]] = [
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_each_tag_of_a_purge_is_needed(matrix: Matrix, long_stock: None) -> None:
+async def test_each_tag_of_a_purge_is_needed(matrix: Matrix, long_lives: None) -> None:
     """The control: without the tag something is stale, and right again once it is purged."""
     await matrix.warm()
     writer = Worker(matrix.store.redis, matrix.store.prefix, LeavingOut)
@@ -159,7 +166,7 @@ async def test_each_tag_of_a_purge_is_needed(matrix: Matrix, long_stock: None) -
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_purging_everything_is_noticed(matrix: Matrix, long_stock: None) -> None:
+async def test_purging_everything_is_noticed(matrix: Matrix, long_lives: None) -> None:
     """The control: a write that purges whole namespaces leaves too few hits."""
     await matrix.warm()
     writer = Worker(matrix.store.redis, matrix.store.prefix, PurgingAll)
