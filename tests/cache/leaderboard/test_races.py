@@ -245,3 +245,18 @@ async def test_without_its_rule_it_ends_wrong(world: World, off: Off, name: str)
     switch_off(off)
     board = await race(world)
     assert await world.settled(board) != world.scores.rows(board)
+
+
+async def test_the_rank_of_points_that_another_process_has_not_applied_yet(world: World) -> None:
+    """R9. A commits ada = 5 · B gets ada = 5 again: nothing changes, and the copy has no ada."""
+    await live(world.b, BOARD)
+    gate = world.scores.hold("submit")
+    first = asyncio.create_task(world.a.submit(BOARD, score("ada", 5)))
+    await gate.reached.wait()
+    assert [row.standing.player for row in await shown(world.b, BOARD)] == []  # the copy lags
+
+    again = await world.b.submit(BOARD, score("ada", 5))
+
+    assert (again.previous_rank, again.rank, again.new_best) == (1, 1, False)
+    gate.open()
+    await first
