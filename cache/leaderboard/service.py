@@ -117,10 +117,7 @@ class Leaderboards:
 
     async def _submit(self, board: Board, submission: Submission) -> Submitted:
         change = await self._source.submit(board, submission)
-        if not change.changed:
-            # Not from the copy: who wrote these points may not have applied them there yet.
-            rank = (await self._source.ahead(board, change.after.position)).better + 1
-            return Submitted(change, previous_rank=rank, rank=rank, new_best=False)
+        # Also when it changed nothing: who wrote these points may not have applied them yet.
         outcome = await self._publish(board, change)
         before = change.before
         new_best = before is None or is_better(board, change.after.points, before.points)
@@ -151,7 +148,8 @@ class Leaderboards:
     async def _apply(self, board: Board, change: Change) -> Outcome:
         before = None if change.before is None else change.before.points
         ranks = RanksAsked(change.after.player, before, change.after.points)
-        delta = Delta(change.version - 1, change.version, (change.after,))
+        rows = (change.after,) if change.changed else ()
+        delta = Delta(change.version - len(rows), change.version, rows)
         outcome = await self.live.apply(board, delta, ranks)
         if outcome.applied is Applied.GAP:
             return await self._rebuilder.catch_up(board, outcome.version, ranks)

@@ -216,6 +216,19 @@ async def a_build_outlives_its_lease(world: World) -> Board:
     return SET
 
 
+async def an_unchanged_submission(world: World) -> Board:
+    """R9. A commits ada = 5 · B gets ada = 5 again: nothing changes, and the copy has no ada ·
+    B acknowledges · A applies."""
+    await live(world.b, BOARD)
+    gate = world.scores.hold("submit")
+    first = asyncio.create_task(world.a.submit(BOARD, score("ada", 5)))
+    await gate.reached.wait()
+    await world.b.submit(BOARD, score("ada", 5))
+    gate.open()
+    await first
+    return BOARD
+
+
 WHOLE = "redis.call('ZCARD', copy.members) == tonumber(size)"
 GAP = "if version < from then return { 'GAP', state.epoch, state.version } end"
 AHEAD = "if version >= to then return { 'AHEAD', state.epoch, state.version, ranks() } end"
@@ -229,6 +242,7 @@ RACES: dict[str, tuple[Race, Callable[[Off], None]]] = {
     "R6": (a_key_is_evicted, lambda off: off.rule(WHOLE, instead=f"true or {WHOLE}")),
     "R7": (a_part_of_a_build_is_evicted, lambda off: off.rule(WHOLE, instead=f"true or {WHOLE}")),
     "R8": (a_build_outlives_its_lease, lambda off: off.builds_are_kept_apart()),
+    "R9": (an_unchanged_submission, lambda off: off.rule(GAP)),
 }
 
 
@@ -248,7 +262,7 @@ async def test_without_its_rule_it_ends_wrong(world: World, off: Off, name: str)
 
 
 async def test_the_rank_of_points_that_another_process_has_not_applied_yet(world: World) -> None:
-    """R9. A commits ada = 5 · B gets ada = 5 again: nothing changes, and the copy has no ada."""
+    """R9, and what B shows before A applies."""
     await live(world.b, BOARD)
     gate = world.scores.hold("submit")
     first = asyncio.create_task(world.a.submit(BOARD, score("ada", 5)))
@@ -257,8 +271,10 @@ async def test_the_rank_of_points_that_another_process_has_not_applied_yet(world
 
     try:
         again = await world.b.submit(BOARD, score("ada", 5))
+        acknowledged = await shown(world.b, BOARD)
     finally:
         gate.open()
         await first
 
     assert (again.previous_rank, again.rank, again.new_best) == (1, 1, False)
+    assert acknowledged == world.scores.rows(BOARD)
