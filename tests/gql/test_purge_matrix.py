@@ -56,6 +56,8 @@ def long_lives(monkeypatch: pytest.MonkeyPatch) -> None:
             if isinstance(function, CachedFunction):
                 policy = replace(function.policy, ttl=3_600, negative_ttl=3_600)
                 monkeypatch.setattr(function, "policy", policy)
+    # Nor does a session slide, which purges it, when the test takes longer than a minute.
+    monkeypatch.setattr(sessions, "STEP", sessions.LIFETIME)
 
 
 STEPS: dict[str, tuple[Mutate, int]] = {
