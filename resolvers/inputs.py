@@ -18,6 +18,7 @@ MAX_URL: Final = 2_000
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 1_024
 MAX_STOCK: Final = 100_000_000
+MAX_KEY: Final = 400
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
@@ -79,10 +80,13 @@ def stock(value: int, argument: str) -> int:
 
 
 def key_text(value: str, argument: str) -> str:
-    """Return a SKU or a slug to look for: any text without NUL, which PostgreSQL cannot compare."""
-    if "\0" not in value:
+    """Return a SKU or a slug to look for: at most 400 characters, as it becomes part of keys.
+
+    No NUL, which PostgreSQL cannot compare.
+    """
+    if len(value) <= MAX_KEY and "\0" not in value:
         return value
-    raise InvalidArgument(argument, "text without NUL", value)
+    raise InvalidArgument(argument, f"at most {MAX_KEY} characters, no NUL", value)
 
 
 def _is_http(value: str) -> bool:

@@ -7,11 +7,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.database import locked
+from models.queries.keys import storable
 from models.tables import Brand, Category, Product
 from models.text import folded
 from resolvers import clock, rights, tags
 from resolvers.context import Context
-from resolvers.errors import ErrorCode, refused
+from resolvers.errors import ErrorCode, refused, shown
 from resolvers.scopes import Place, scopes_of
 from resolvers.tags import Aspect
 from resolvers.writing import write
@@ -90,16 +91,26 @@ async def _number(
         return None
     number: int | None = await find(slug)
     if number is None:
-        raise refused(ErrorCode.NOT_FOUND, f"Nothing has the slug {slug!r}.", "input", argument)
+        raise refused(
+            ErrorCode.NOT_FOUND, f"Nothing has the slug {shown(slug)}.", "input", argument
+        )
     return number
 
 
 async def _category(slug: str) -> Any:
-    return await Category.filter(slug=slug).first().values_list("id", flat=True)
+    return (
+        await Category.filter(slug__in=storable(Category, "slug", [slug]))
+        .first()
+        .values_list("id", flat=True)
+    )
 
 
 async def _brand(slug: str) -> Any:
-    return await Brand.filter(slug=slug).first().values_list("id", flat=True)
+    return (
+        await Brand.filter(slug__in=storable(Brand, "slug", [slug]))
+        .first()
+        .values_list("id", flat=True)
+    )
 
 
 def _columns(product: Product) -> dict[str, Any]:

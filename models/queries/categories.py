@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tortoise.expressions import Q
 
+from models.queries.keys import storable
 from models.tables import Brand, Category
 
 
@@ -48,7 +49,7 @@ def child_path(parent_path: str | None, category_id: int) -> str:
 
 async def categories_by_slug(slugs: Collection[str]) -> dict[str, CategoryColumns]:
     """The categories with these slugs."""
-    rows = await Category.filter(slug__in=list(slugs)).values_list(*_CATEGORY)
+    rows = await Category.filter(slug__in=storable(Category, "slug", slugs)).values_list(*_CATEGORY)
     return {row[1]: CategoryColumns(*row) for row in rows}
 
 
@@ -60,5 +61,5 @@ async def all_categories() -> tuple[CategoryColumns, ...]:
 
 async def brands_by_slug(slugs: Collection[str]) -> dict[str, BrandColumns]:
     """The brands with these slugs."""
-    rows = await Brand.filter(slug__in=list(slugs)).values_list(*_BRAND)
+    rows = await Brand.filter(slug__in=storable(Brand, "slug", slugs)).values_list(*_BRAND)
     return {row[1]: BrandColumns(*row) for row in rows}

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from models.queries.keys import storable
 from models.queries.paging import By, Page, Window, page
 from models.tables import Direction, Leaderboard, Operator, TieColumn
 
@@ -39,7 +40,8 @@ class ScoreColumns(NamedTuple):
 
 async def boards_by_slug(slugs: Collection[str]) -> dict[str, BoardColumns]:
     """The boards with these slugs."""
-    rows = await Leaderboard.filter(slug__in=list(slugs)).values_list(*BoardColumns._fields)
+    wanted = storable(Leaderboard, "slug", slugs)
+    rows = await Leaderboard.filter(slug__in=wanted).values_list(*BoardColumns._fields)
     return {row[1]: BoardColumns(*row) for row in rows}
 
 

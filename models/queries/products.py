@@ -9,8 +9,9 @@ from typing import NamedTuple
 from tortoise.queryset import QuerySet
 
 from models.queries.categories import within
+from models.queries.keys import storable
 from models.queries.paging import By, Ordering, Page, Window, page
-from models.tables import Product, ProductStats
+from models.tables import Brand, Product, ProductStats
 from models.text import folded
 
 
@@ -89,7 +90,8 @@ async def products_by_id(ids: Collection[int]) -> dict[int, ProductColumns]:
 
 async def product_ids_by_sku(skus: Collection[str]) -> dict[str, int]:
     """The ids of the products with these SKUs."""
-    return dict(await Product.filter(sku__in=list(skus)).values_list("sku", "id"))
+    wanted = storable(Product, "sku", skus)
+    return dict(await Product.filter(sku__in=wanted).values_list("sku", "id"))
 
 
 async def product_page(wanted: ProductFilter, order: ProductOrder, window: Window) -> Page:
@@ -131,7 +133,7 @@ def _filtered(wanted: ProductFilter) -> QuerySet[Product]:
     if wanted.category_path is not None:
         queryset = queryset.filter(within(wanted.category_path, prefix="category__"))
     if wanted.brand_slug is not None:
-        queryset = queryset.filter(brand__slug=wanted.brand_slug)
+        queryset = queryset.filter(brand__slug__in=storable(Brand, "slug", [wanted.brand_slug]))
     if wanted.min_price_minor is not None:
         queryset = queryset.filter(price_minor__gte=wanted.min_price_minor)
     if wanted.max_price_minor is not None:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from models.queries.keys import storable
 from models.tables import Role, User
 
 
@@ -50,7 +51,8 @@ async def accounts_by_id(ids: Collection[int]) -> dict[int, AccountColumns]:
 
 async def login_by_email(email: str) -> LoginColumns | None:
     """Whom ``email`` (case aside) logs in."""
-    rows = await User.filter(email=email.casefold()).values_list("id", "password_hash", "role")
+    wanted = storable(User, "email", [email.casefold()])
+    rows = await User.filter(email__in=wanted).values_list("id", "password_hash", "role")
     return LoginColumns(*rows[0]) if rows else None
 
 

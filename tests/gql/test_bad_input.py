@@ -28,8 +28,8 @@ USER = encode_id("User", 1)
         (f'{{ order(id: "{USER}") {{ number }} }}', ["id:", "an Order", "a User"]),
         ('{ user(id: "nonsense") { name } }', ["id:", "a global id", "'nonsense'"]),
         ('{ node(id: "nonsense") { id } }', ["id:", "a global id", "'nonsense'"]),
-        ('{ product(sku: "a\\u0000b") { sku } }', ["sku:", "text without NUL"]),
-        ('{ category(slug: "\\u0000") { name } }', ["slug:", "text without NUL"]),
+        ('{ product(sku: "a\\u0000b") { sku } }', ["sku:", "at most 400 characters, no NUL"]),
+        ('{ category(slug: "\\u0000") { name } }', ["slug:", "at most 400 characters, no NUL"]),
         ("{ products(first: 1000) { totalCount } }", ["first:", "from 1 to 100", "1000"]),
         ("{ products(first: 0) { totalCount } }", ["first:", "from 1 to 100", "0"]),
         ("{ products(last: -1) { totalCount } }", ["last:", "from 1 to 100", "-1"]),
@@ -225,3 +225,42 @@ async def test_what_does_not_fit_the_schema(
     for word in words:
         assert word in messages, messages
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+
+
+@pytest.mark.parametrize("length", [65, 101, 201, 400])
+async def test_what_is_longer_than_any_key_is_unknown(store: Store, length: int) -> None:
+    """No row can have it, and the database's mapper refuses to look for it."""
+    long = "x" * length
+    ids = [encode_id(kind, long[:250]) for kind in ("Brand", "Category", "Leaderboard")]
+    nodes = " ".join(f'n{at}: node(id: "{node}") {{ id }}' for at, node in enumerate(ids))
+    data = await store.worker.ask(
+        f'{{ product(sku: "{long}") {{ id }} category(slug: "{long}") {{ id }}'
+        f' brand(slug: "{long}") {{ id }} leaderboard(slug: "{long}") {{ id }}'
+        f' products(filter: {{ brandSlug: "{long}" }}) {{ totalCount edges {{ cursor }} }}'
+        f" {nodes} }}"
+    )
+
+    assert data.pop("products") == {"totalCount": 0, "edges": []}
+    assert set(data.values()) == {None}
+
+
+async def test_mutations_refuse_what_is_longer_than_any_key(store: Store) -> None:
+    long = "x" * 300
+    product = store.id("P-1")
+    data = await store.worker.ask(
+        f'mutation {{ updateProduct(input: {{id: "{product}", categorySlug: "{long}"}})'
+        f" {{ errors {{ code path }} }}"
+        f' submitScore(input: {{leaderboard: "{long}", player: "p", score: 1}})'
+        f" {{ errors {{ code path }} }}"
+        f' login(input: {{email: "{long}@example.com", password: "x"}})'
+        f" {{ errors {{ code }} }} }}",
+        store.tokens["staff"],
+    )
+
+    assert data["login"]["errors"] == [{"code": "UNAUTHENTICATED"}]
+    assert data["updateProduct"]["errors"] == [
+        {"code": "NOT_FOUND", "path": ["input", "categorySlug"]}
+    ]
+    assert data["submitScore"]["errors"] == [
+        {"code": "NOT_FOUND", "path": ["input", "leaderboard"]}
+    ]

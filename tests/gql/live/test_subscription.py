@@ -153,7 +153,7 @@ async def test_not_more_often_than_asked(store: Store) -> None:
     ("variables", "words"),
     [
         ({"slug": "nowhere"}, ["slug:", "the slug of a leaderboard", "nowhere"]),
-        ({"slug": "\0"}, ["slug:", "text without NUL"]),
+        ({"slug": "\0"}, ["slug:", "no NUL"]),
         ({"first": 0}, ["first:", "from 1 to 100"]),
         ({"first": 101}, ["first:", "from 1 to 100"]),
         ({"maxHz": 0}, ["maxHz:", "above 0, at most 60"]),
