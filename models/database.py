@@ -42,6 +42,9 @@ MIGRATION_WAIT = 60.0
 MIGRATION_LOCK = 7_265_310_984
 """The key of PostgreSQL's advisory lock: an arbitrary number of ours."""
 
+_SET_UP_WRONG = {"28P01", "28000", "3D000", "42501", "22P05"}
+"""SQLSTATEs of a wrong password, user or database, a missing right, and an encoding too small."""
+
 M = TypeVar("M", bound=Model)
 
 
@@ -218,7 +221,7 @@ def _check_directory(url: str) -> None:
 
 def _explained(url: str, error: Exception) -> Exception:
     """``error``, or what it means for whoever set ``url``."""
-    refused = getattr(error, "sqlstate", None) in {"28P01", "28000", "3D000"}
+    refused = getattr(error, "sqlstate", None) in _SET_UP_WRONG
     no_database = getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"
     if is_unavailable(error) or refused or no_database:
         return DatabaseUnavailable(url, str(error) or type(error).__name__)

@@ -1,5 +1,6 @@
 """For commands beside the server: the same Redis that a server here uses, or will use next."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 from gql.settings import Settings, SettingsError
 from ops import place
 from ops.embedded import ValkeyServer
+
+logger = logging.getLogger(__name__)
 
 _STARTING_SECONDS = 30.0
 
@@ -30,6 +33,12 @@ def attached(settings: Settings) -> Iterator[Settings]:
         except place.DirectoryTaken as taken:
             redis = _redis_of_the_holder(settings.data_dir, taken)
         else:
+            if settings.database_url is not None:
+                logger.warning(
+                    "DATABASE_URL is set, REDIS_URL is not, and no server runs in %s: a server of "
+                    "that database with another Redis will not hear of the changes",
+                    settings.data_dir,
+                )
             redis = stack.enter_context(ValkeyServer(settings.data_dir / "valkey")).url
             directory.announce(redis=redis)
         yield settings.model_copy(update={"redis_url": redis})

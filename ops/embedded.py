@@ -7,6 +7,7 @@ in a short temporary directory that only this user may enter, and gone when its 
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import socket
 import tempfile
@@ -108,6 +109,8 @@ class ValkeyServer:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         guard = Guard(leftover=str(self._sockets))
         with self._lock_log(deadline) as log:
+            # Left over when the guard of an earlier run was killed. The name is ours alone.
+            shutil.rmtree(self._sockets, ignore_errors=True)
             self._sockets.mkdir(mode=0o700)
             self._process = guard.start([str(executable), *self._arguments()], log)
         self._pid = self._await_ready(self._process, deadline)

@@ -22,6 +22,7 @@ from uvicorn import Config, Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from gql.http.limits import MAX_BODY
 from gql.settings import Settings
 from ops import logs, place, redis_check, store
 from ops.announcement import Announcement, announce_when_listening, warn_of
@@ -32,7 +33,6 @@ from ops.worker import AppFactory
 APP = "gql.app:create_app"
 DRAIN_SECONDS = 20
 _CRASH_WAIT_SECONDS = 10.0
-_LARGEST_MESSAGE = 256 * 1024  # bytes of one WebSocket message: a document and its variables
 
 
 def serve(settings: Settings, app: str = APP) -> None:
@@ -96,7 +96,7 @@ def _run(settings: Settings, app: str, bound: socket.socket) -> None:
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=_LARGEST_MESSAGE,
+        ws_max_size=MAX_BODY,
         ws_per_message_deflate=False,
         workers=settings.workers,
         log_config=logs.configuration(settings.log_level),

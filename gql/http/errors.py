@@ -14,6 +14,8 @@ import secrets
 from typing import Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 
 from cache import StoreUnavailable
 from models.database import is_unavailable
@@ -40,6 +42,10 @@ def present(error: GraphQLError) -> None:
         error.extensions = {"code": BAD_USER_INPUT, "argument": cause.argument}
     elif isinstance(cause, Refused):
         error.extensions = {"code": str(cause.errors[0].code)}
+    elif isinstance(cause, CannotGetOperationTypeError):
+        _replace(error, cause.as_http_error_reason(), BAD_USER_INPUT)
+    elif isinstance(cause, MissingQueryError):
+        _replace(error, "The request has no query", PARSE_FAILED)
     elif cause is None:
         syntax = isinstance(error, GraphQLSyntaxError)
         error.extensions = {"code": PARSE_FAILED if syntax else BAD_USER_INPUT}

@@ -4,6 +4,7 @@ The rule is made once: graphql-core's validation is cached by its rules, and a r
 each request would never be found there (2 to 3 ms for each).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +15,13 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
+    IntValueNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     ValidationContext,
     ValidationRule,
+    VariableNode,
 )
 
 MAX_BODY: Final = 1_048_576
@@ -28,6 +32,12 @@ MAX_DEPTH: Final = 12
 """Fields inside fields. Introspection, which needs 13, is not counted."""
 MAX_ALIASES: Final = 50
 """Fields under another name, fragments spread out."""
+MAX_ROWS: Final = 20_000
+"""Rows of pages, those of pages inside pages multiplied."""
+
+_LONGEST_PAGE: Final = 100
+_PAGES: Final = {"products": 20, "orders": 20, "leaderboards": 20, "top": 10, "byScore": 10}
+"""Fields that answer with a page, and how many rows it has when nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +80,7 @@ class _Measure:
     """Sizes of the selections of one document."""
 
     def __init__(self, document: DocumentNode) -> None:
-        self._fragments = {
-            it.name.value: it
-            for it in document.definitions
-            if isinstance(it, FragmentDefinitionNode)
-        }
+        self._fragments = _fragments_of(document)
         self._measured: dict[str, _Size] = {}
 
     def of(self, selections: SelectionSetNode | None) -> _Size:
@@ -102,3 +108,58 @@ class _Measure:
             if fragment is not None:
                 self._measured[name] = self.of(fragment.selection_set)
         return self._measured[name]
+
+
+def rows_asked(
+    document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, object]
+) -> int:
+    """Return how many rows of pages an operation can ask for at most.
+
+    A page of 100 whose rows each have a page of 100 is 10,100. Each fragment is counted once.
+    """
+    return _Rows(document, variables).of(operation.selection_set)
+
+
+class _Rows:
+    """Rows that the selections of one document ask for."""
+
+    def __init__(self, document: DocumentNode, variables: Mapping[str, object]) -> None:
+        self._fragments = _fragments_of(document)
+        self._variables = variables
+        self._counted: dict[str, int] = {}
+
+    def of(self, selections: SelectionSetNode | None) -> int:
+        return sum(map(self._of_one, selections.selections)) if selections else 0
+
+    def _of_one(self, node: SelectionNode) -> int:
+        if isinstance(node, FieldNode):
+            inside, page = self.of(node.selection_set), self._page(node)
+            return inside if page is None else page * (1 + inside)
+        if isinstance(node, InlineFragmentNode):
+            return self.of(node.selection_set)
+        return self._fragment(node.name.value) if isinstance(node, FragmentSpreadNode) else 0
+
+    def _fragment(self, name: str) -> int:
+        if name not in self._counted:
+            fragment = self._fragments.get(name)
+            self._counted[name] = self.of(fragment.selection_set) if fragment else 0
+        return self._counted[name]
+
+    def _page(self, node: FieldNode) -> int | None:
+        """Return how many rows a field's page has at most; None for what is no page."""
+        sizes = [it.value for it in node.arguments or () if it.name.value in ("first", "last")]
+        for size in sizes:
+            said: object = None
+            if isinstance(size, IntValueNode) and len(size.value) < 10:
+                said = int(size.value)
+            elif isinstance(size, VariableNode):
+                said = self._variables.get(size.name.value)
+            if isinstance(said, int):
+                return max(0, min(said, _LONGEST_PAGE))
+        return _PAGES.get(node.name.value)
+
+
+def _fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {
+        it.name.value: it for it in document.definitions if isinstance(it, FragmentDefinitionNode)
+    }

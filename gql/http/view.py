@@ -22,11 +22,14 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.schema.base import BaseSchema
+from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
 )
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
+from strawberry.types.execution import PreExecutionError
 
 from gql.http.errors import BAD_USER_INPUT, UNAVAILABLE, present
 from gql.http.limits import MAX_BODY
@@ -65,13 +68,44 @@ class Connection:
 
 
 class _OperationHandler(BaseGraphQLTransportWSHandler[Any, None]):
-    """Runs each operation of a WebSocket in a context of its own."""
+    """Runs each operation of a WebSocket in a context of its own.
+
+    A malformed message closes the socket with 4400, as the protocol wants. An operation that is
+    refused before it runs gets its `error` and leaves the others alone.
+    """
+
+    async def handle_message(self, message: Any) -> None:
+        if isinstance(message, dict):
+            await super().handle_message(message)  # type: ignore[arg-type]  # checked by it
+        else:
+            await self.handle_invalid_message("A message must be a JSON object")
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        problem = _problem_of(message)
+        if problem is None:
+            await super().handle_subscribe(message)
+        else:
+            await self.handle_invalid_message(problem)
+
+    async def _send_result_stream(
+        self, operation: Operation[Any, None], result_source: StreamResult
+    ) -> None:
+        try:
+            await super()._send_result_stream(operation, result_source)
+        except GraphQLError as failure:  # the cache of parsed documents lets it through
+            present(failure)
+            await operation.send_initial_errors([failure])
+
+    async def _handle_pre_execution_error(
+        self, operation: Operation[Any, None], result: PreExecutionError
+    ) -> None:
+        await operation.send_initial_errors(result.errors or [])
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         try:
             async with self.context.open() as ctx:
                 own = copy.copy(self)  # shares the socket and the table of operations
-                own.context = RequestContext(ctx)
+                own.context = RequestContext(ctx, streams=True)
                 await super(_OperationHandler, own).run_operation(operation)
         except Exception as error:
             if not is_unavailable(error):
@@ -79,6 +113,20 @@ class _OperationHandler(BaseGraphQLTransportWSHandler[Any, None]):
             failure = GraphQLError(str(error), original_error=error)
             present(failure)
             await operation.send_initial_errors([failure])
+
+
+def _problem_of(message: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a `subscribe` message; None for a right one."""
+    payload = message.get("payload")
+    if not isinstance(message.get("id"), str) or not isinstance(payload, dict):
+        return "subscribe needs an id and a payload"
+    if not isinstance(payload.get("query"), str):
+        return "payload.query must be a string"
+    if not isinstance(payload.get("variables"), dict | None):
+        return "payload.variables must be an object or null"
+    if not isinstance(payload.get("operationName"), str | None):
+        return "payload.operationName must be a string or null"
+    return None
 
 
 class GraphQLView(GraphQL[RequestContext, None]):

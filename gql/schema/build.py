@@ -23,6 +23,7 @@ from gql.schema.leaderboards import (
     LeaderboardSubscription,
 )
 from gql.schema.mutation import StoreMutation
+from gql.schema.operations import OperationRules
 from gql.schema.query import StoreQuery
 from gql.schema.scalars import SCALARS
 
@@ -36,6 +37,7 @@ EXTENSIONS: Final[list[Callable[[], SchemaExtension]]] = [
     lambda: AddValidationRules(_RULES),
     lambda: ParserCache(DOCUMENTS),
     lambda: ValidationCache(DOCUMENTS),
+    OperationRules,
 ]
 """Made anew for each operation, as Strawberry wants it; what they cache is shared."""
 

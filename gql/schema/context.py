@@ -13,6 +13,8 @@ class RequestContext:
     """Carries the resolvers' context to the fields."""
 
     ctx: Context
+    streams: bool = False
+    """Whether the transport can send more than one answer."""
 
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]

@@ -1,5 +1,6 @@
 """The embedded Valkey: one class for the product and for the tests' faults."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -119,3 +120,14 @@ OWNER = textwrap.dedent(
     time.sleep(60)
     """
 )
+
+
+def test_it_starts_again_after_its_guard_was_killed() -> None:
+    """The guard removes the directory of the socket at the end; a killed one leaves it behind."""
+    with valkey() as server:
+        assert server._process is not None
+        os.kill(server._process.guard_pid, signal.SIGKILL)
+        until(server.has_ended)
+        server.restart()
+        with client_of(server.url) as client:
+            assert client.ping()

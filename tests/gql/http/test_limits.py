@@ -4,8 +4,15 @@ import time
 
 import pytest
 from graphql import GraphQLError, get_introspection_query, parse, validate
+from graphql.utilities import get_operation_ast
 
-from gql.http.limits import MAX_ALIASES, MAX_DEPTH, MAX_TOKENS, DocumentLimits
+from gql.http.limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_TOKENS,
+    DocumentLimits,
+    rows_asked,
+)
 from gql.schema import schema
 from tests.support.store import Store
 
@@ -116,3 +123,59 @@ async def test_a_document_is_parsed_and_validated_once(
     for _ in range(3):
         await store.worker.ask("{ me { id name avatarUrl } }")
     assert len(made) == 1
+
+
+def _rows(query: str, **variables: int) -> int:
+    document = parse(query)
+    operation = get_operation_ast(document)
+    assert operation is not None
+    return rows_asked(document, operation, variables)
+
+
+def test_pages_inside_pages_multiply() -> None:
+    page = "products(first: 100) { edges { node { name } } }"
+    nested = f"{{ products(first: 10) {{ edges {{ node {{ category {{ {page} }} }} }} }} }}"
+    spread = (
+        "query ($n: Int) { a: products(first: $n) { ...f } b: products(last: 3) { ...f } }"
+        " fragment f on ProductConnection { edges { node { brand { products { totalCount } } } } }"
+    )
+
+    assert _rows(f"{{ {page} }}") == 100
+    assert _rows(nested) == 10 * (1 + 100)
+    assert _rows(spread, n=5) == 5 * (1 + 20) + 3 * (1 + 20)
+    assert _rows("{ me { id } }") == 0
+
+
+async def test_too_many_rows_are_refused_before_they_are_read(store: Store) -> None:
+    inner = "{ edges { node { name } } }"
+    for _ in range(2):
+        inner = f"{{ edges {{ node {{ category {{ products(first: 100) {inner} }} }} }} }}"
+
+    answer = await store.worker.post(f"{{ products(first: 100) {inner} }}")
+
+    [error] = answer["errors"]
+    assert "at most 20,000 rows" in error["message"]
+    assert "got 1,010,100" in error["message"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+# ---- which operation ----
+
+
+async def test_one_of_several_operations_must_be_named(store: Store) -> None:
+    """The first one would run otherwise, and it may be a mutation."""
+    edit = 'mutation A { updateProfile(input: { name: "Changed" }) { errors { code } } }'
+    both = f"{edit} query B {{ me {{ name }} }}"
+
+    answer = await store.worker.post(both, store.tokens["ada"])
+
+    assert "name one of them as operationName" in answer["errors"][0]["message"]
+    assert await store.worker.ask("{ me { name } }", store.tokens["ada"]) == {"me": {"name": "Ada"}}
+
+
+async def test_a_subscription_by_post_is_told_where_to_go(store: Store) -> None:
+    answer = await store.worker.post('subscription { leaderboard(slug: "x") { __typename } }')
+
+    [error] = answer["errors"]
+    assert error["message"].startswith("Subscriptions need a WebSocket")
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"

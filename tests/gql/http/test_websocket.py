@@ -132,6 +132,53 @@ async def test_messages_that_are_none(store: Store, text: str) -> None:
         assert closed.value.code == 4400
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "5",
+        "null",
+        '{"id": "1", "type": "subscribe"}',
+        '{"id": 1, "type": "subscribe", "payload": {"query": "{ me { id } }"}}',
+        '{"id": "1", "type": "subscribe", "payload": []}',
+        '{"id": "1", "type": "subscribe", "payload": {"query": null}}',
+        '{"id": "1", "type": "subscribe", "payload": {"query": 5}}',
+        '{"id": "1", "type": "subscribe", "payload": {"query": "{ me { id } }", "variables": 5}}',
+        '{"id": "1", "type": "subscribe", "payload": {"query": "{ me { id } }",'
+        ' "operationName": 5}}',
+    ],
+)
+async def test_messages_of_another_form(store: Store, text: str) -> None:
+    async with Socket(store.worker.view) as socket:
+        await socket.begin()
+        await socket.tell(text)
+        with pytest.raises(Closed) as closed:
+            await socket.hear()
+        assert closed.value.code == 4400
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{ me { id", "GRAPHQL_PARSE_FAILED"),
+        ("subscription {", "GRAPHQL_PARSE_FAILED"),
+        ("", "GRAPHQL_PARSE_FAILED"),
+        ("fragment f on User { id }", "BAD_USER_INPUT"),
+        ("query A { me { id } } query B { me { id } }", "BAD_USER_INPUT"),
+    ],
+)
+async def test_a_document_that_cannot_run_is_an_error_of_its_own(
+    store: Store, query: str, code: str
+) -> None:
+    """The client hears why, and the connection's other operations go on."""
+    async with Socket(store.worker.view) as socket:
+        await socket.begin()
+        answer = await socket.ask(query)
+        assert answer["type"] == "error"
+        assert [it["extensions"]["code"] for it in answer["payload"]] == [code]
+        assert _data(await socket.ask(ME, "2")) == {"me": None}
+
+
 async def test_another_origin_does_not_connect(store: Store) -> None:
     socket = Socket(store.worker.view, {"origin": "https://elsewhere.example"})
     async with socket:
