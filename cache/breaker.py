@@ -46,6 +46,10 @@ class Breaker:
         self._next_probe = now + self._pause
         return True
 
+    def insist(self) -> None:
+        """Let the next caller through, for what must be tried whatever was learned before."""
+        self._next_probe = self._clock()
+
     def succeeded(self) -> None:
         self._failures = 0
 

@@ -102,8 +102,8 @@ class Cache:
             await asyncio.shield(asyncio.ensure_future(self._purges.add(wanted)))
 
     async def close(self) -> None:
-        """Wait for what runs in the background, and stop retrying purges."""
-        self._purges.stop()
+        """Wait for what runs in the background, and try once more to publish what waits."""
+        await self._purges.close()
         while running := [*self._background, *(flight.task for flight in self._flights.values())]:
             await asyncio.wait(running)
 
@@ -237,7 +237,10 @@ class Cache:
             what = "a public load read the viewer"
             self._emit(Defect(request.key, request.name, what))
             self._emit(NotStored(request.key, request.name, what))
-        elif not outcome.dependencies.known:
+        elif not outcome.dependencies.known or outcome.dependencies.epoch not in (
+            None,
+            look.head.epoch,
+        ):
             reason = "read under two epochs, or at an unknown position"
             self._emit(NotStored(request.key, request.name, reason))
         else:

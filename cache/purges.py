@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from .errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
@@ -45,11 +48,18 @@ class Purges:
                 f"{len(self._waiting)} tags wait to be purged: until then the store is not asked"
             )
 
-    def stop(self) -> None:
-        """Retry no more."""
+    async def close(self) -> None:
+        """Retry no more, but try once more now. What is left is logged: it is lost."""
         if self._retrying is not None:
             self._retrying.cancel()
             self._retrying = None
+        if not await self._publish_what_waits():
+            log.warning(
+                "%d tags were changed and could not be purged before the end, for example %s: "
+                "other processes may serve them as they were until their time to live ends",
+                len(self._waiting),
+                ", ".join(sorted(self._waiting)[:5]),
+            )
 
     async def _publish_what_waits(self) -> bool:
         tried = dict(self._waiting)

@@ -164,12 +164,15 @@ def transaction() -> AbstractAsyncContextManager[BaseDBAsyncClient]:
 
 
 def locked(queryset: QuerySet[M]) -> QuerySet[M]:
-    """``queryset`` with FOR UPDATE; SQLite has none, and needs none in a write transaction.
+    """``queryset`` with FOR NO KEY UPDATE; SQLite needs no lock inside a write transaction.
+
+    Not FOR UPDATE: that conflicts with the shared locks of foreign keys' checks, which an INSERT
+    takes in the order of its rows, so that an order and an import could deadlock.
 
     For rows as objects: Tortoise leaves FOR UPDATE out of ``values`` and ``values_list``, without
     a word.
     """
-    return queryset.select_for_update()
+    return queryset.select_for_update(no_key=True)
 
 
 async def database_id() -> str:
@@ -181,8 +184,9 @@ async def database_id() -> str:
 def is_unavailable(error: BaseException) -> bool:
     """Whether ``error`` means that the database is away, full or locked, not that a query is wrong.
 
-    Network errors, time-outs and the server's own refusals (SQLSTATE classes 08, 53 and 57, and
-    55P03: waited too long for a lock) count; the causes of wrapped errors are looked at too.
+    Network errors, time-outs and the server's own refusals count (SQLSTATE classes 08, 53 and 57;
+    40: rolled back for another's sake; 25006: read-only; 55P03: waited too long for a lock). The
+    causes of wrapped errors are looked at too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -202,7 +206,7 @@ def _is_refusal(error: BaseException) -> bool:
         )
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
-        return state[:2] in {"08", "53", "57"} or state == "55P03"
+        return state[:2] in {"08", "40", "53", "57"} or state in {"25006", "55P03"}
     # asyncpg may not be installed, and raises this for misuse too.
     return type(error).__name__ == "InterfaceError" and "clos" in str(error)
 

@@ -15,6 +15,7 @@ from ..keys import storage_key
 from ..policy import MAX_LIFETIME
 from ..protocol import Look, Position
 from .base import Fill
+from .connection import GuardedRedis
 from .script import Argument, Script, run_pipeline
 
 _WATERMARK_LIFETIME = MAX_LIFETIME + 3_600
@@ -89,6 +90,10 @@ class RedisStore:
             _milliseconds(_WATERMARK_LIFETIME),
             _milliseconds(_LOG_LIFETIME),
         ]
+        if isinstance(self._redis, GuardedRedis):
+            # A pause of this process can open the breaker of a server that is well. Readers load
+            # then; a purge that is not even tried would leave everyone else an old value.
+            self._redis.breaker.insist()
         self._tell(RoundTrip("invalidate", 1))
         epoch, identifier = await _INVALIDATE.run(self._redis, self._keys(named), arguments)
         return Position(epoch.decode(), int(identifier))

@@ -16,11 +16,13 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     IntValueNode,
+    NullValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
     ValidationContext,
     ValidationRule,
+    ValueNode,
     VariableNode,
 )
 
@@ -148,15 +150,19 @@ class _Rows:
     def _page(self, node: FieldNode) -> int | None:
         """Return how many rows a field's page has at most; None for what is no page."""
         sizes = [it.value for it in node.arguments or () if it.name.value in ("first", "last")]
-        for size in sizes:
-            said: object = None
-            if isinstance(size, IntValueNode) and len(size.value) < 10:
-                said = int(size.value)
-            elif isinstance(size, VariableNode):
-                said = self._variables.get(size.name.value)
-            if isinstance(said, int):
-                return max(0, min(said, _LONGEST_PAGE))
-        return _PAGES.get(node.name.value)
+        found = [size for size in map(self._size, sizes) if size is not None]
+        return max(found) if found else _PAGES.get(node.name.value)
+
+    def _size(self, value: ValueNode) -> int | None:
+        """Return a page's size as it was said; None for null, which says nothing."""
+        said: object = _LONGEST_PAGE
+        if isinstance(value, VariableNode):
+            said = self._variables.get(value.name.value)
+        elif isinstance(value, NullValueNode):
+            said = None
+        elif isinstance(value, IntValueNode) and len(value.value) < 10:
+            said = int(value.value)
+        return max(0, min(said, _LONGEST_PAGE)) if isinstance(said, int) else None
 
 
 def _fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType
+from graphql.execution.values import get_variable_values
 from graphql.utilities import get_operation_ast
 from strawberry.extensions import SchemaExtension
 
@@ -35,11 +36,23 @@ class OperationRules(SchemaExtension):
         streams = getattr(context.context, "streams", False)
         if operation.operation is OperationType.SUBSCRIPTION and not streams:
             return "Subscriptions need a WebSocket (graphql-transport-ws) to this address."
-        variables: dict[str, Any] = context.variables or {}
-        rows = rows_asked(document, operation, variables)
+        rows = rows_asked(document, operation, self._variables(operation))
         if rows > MAX_ROWS:
             return (
                 f"The operation may ask for at most {MAX_ROWS:,} rows, pages inside pages "
                 f"multiplied; got {rows:,}: ask for shorter pages."
             )
         return None
+
+    def _variables(self, operation: OperationDefinitionNode) -> dict[str, Any]:
+        """Return the variables as the resolvers get them: coerced, with their defaults.
+
+        Empty for wrong ones, which the execution refuses.
+        """
+        context = self.execution_context
+        coerced = get_variable_values(
+            context.schema._schema,
+            operation.variable_definitions or (),
+            context.variables or {},
+        )
+        return {} if isinstance(coerced, list) else coerced.coerced

@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from cache import StoreUnavailable
+from cache import Cache, RedisStore, StoreUnavailable
 from cache.breaker import Breaker
 from cache.stores.connection import open_redis
 from cache.stores.script import Script
@@ -117,4 +117,20 @@ async def test_an_error_of_the_server_is_an_answer(redis_url: str) -> None:
             await redis.execute_command("GET")
 
     assert not breaker.is_open
+    await redis.aclose()
+
+
+async def test_a_purge_is_tried_though_the_breaker_is_open(redis_url: str, key_prefix: str) -> None:
+    """1. this process pauses, two exchanges time out, the breaker opens  2. a write commits
+    3. its purge must reach the server, which is well, before the write is acknowledged."""
+    redis = open_redis(redis_url, budget=5.0, breaker=Breaker(pause=60))
+    cache = Cache(RedisStore(redis, key_prefix))
+    for _ in range(2):
+        redis.breaker.failed()
+    assert not await cache.reaches_store()
+
+    await cache.invalidate(["row:1"])
+
+    assert not cache.unpublished
+    assert await cache.reaches_store()
     await redis.aclose()

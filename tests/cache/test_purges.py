@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from cache.purges import Purges
 from tests.support.world import Gate
 
@@ -32,7 +34,7 @@ async def test_an_older_publication_is_not_taken_for_a_newer_purge() -> None:
         while purges.waiting:
             await asyncio.sleep(0.01)
     assert sent[3:] == [frozenset({"row:1"})]
-    purges.stop()
+    await purges.close()
 
 
 async def test_nothing_waits_when_the_store_answers() -> None:
@@ -47,3 +49,22 @@ async def test_nothing_waits_when_the_store_answers() -> None:
     await purges.publish_waiting()
 
     assert published == [frozenset({"a", "b"})]
+
+
+async def test_a_close_tries_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    answers = [False, False, True]
+    sent: list[frozenset[str]] = []
+
+    async def publish(tags: frozenset[str]) -> bool:
+        sent.append(tags)
+        return answers.pop(0)
+
+    purges = Purges(publish)
+    await purges.add(frozenset({"a"}))
+    await purges.close()
+    assert purges.waiting == {"a"}
+    assert "1 tags were changed and could not be purged" in caplog.text
+    await purges.close()
+
+    assert not purges.waiting
+    assert sent == [frozenset({"a"})] * 3

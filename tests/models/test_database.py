@@ -20,7 +20,7 @@ from models.database import (
     migrate,
     transaction,
 )
-from models.tables import Brand, Product, User
+from models.tables import Brand, Product, ProductStats, User
 from models.text import folded
 from tests.support.servers import PostgresServer, free_port
 
@@ -293,3 +293,37 @@ async def test_a_postgres_that_goes_away_is_unavailable(mortal_postgres):
                 assert is_unavailable(gone), repr(gone)
     finally:
         await disconnect()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_lock_does_not_wait_for_foreign_keys_checks(database: str) -> None:
+    """An INSERT of a row that refers to a product holds a shared lock of it until it commits. FOR
+    UPDATE waits for that, so an order and an import could wait for each other."""
+    product = await a_product("P-1")
+    inserted, done = asyncio.Event(), asyncio.Event()
+
+    async def insert() -> None:
+        async with transaction():
+            await ProductStats.create(product=product, views=1)
+            inserted.set()
+            await done.wait()
+
+    inserting = asyncio.create_task(insert())
+    await inserted.wait()
+    try:
+        async with asyncio.timeout(5), transaction():
+            assert (await locked(Product.filter(id=product.id)).get()).sku == "P-1"
+    finally:
+        done.set()
+        await inserting
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001", "25006", "57P01", "08006", "53300", "55P03"])
+def test_refusals_of_the_server_mean_that_it_is_unavailable(state: str) -> None:
+    error = RuntimeError("refused")
+    error.sqlstate = state  # type: ignore[attr-defined]  # as asyncpg's errors have it
+    wrong = RuntimeError("no such column")
+    wrong.sqlstate = "42703"  # type: ignore[attr-defined]
+
+    assert is_unavailable(error)
+    assert not is_unavailable(wrong)

@@ -146,6 +146,23 @@ def test_pages_inside_pages_multiply() -> None:
     assert _rows("{ me { id } }") == 0
 
 
+@pytest.mark.parametrize(
+    ("declared", "variables"), [("", {"n": 100}), (" = 100", {}), ("", {"n": 100.0})]
+)
+async def test_rows_are_counted_by_what_the_resolvers_get(
+    store: Store, declared: str, variables: dict[str, float]
+) -> None:
+    """A default, or a 100.0 that is taken for an Int, asks for as much as a 100."""
+    inner = "{ edges { node { name } } }"
+    for _ in range(2):
+        inner = f"{{ edges {{ node {{ category {{ products(first: $n) {inner} }} }} }} }}"
+    query = f"query ($n: Int{declared}) {{ products(first: $n) {inner} }}"
+
+    answer = await store.worker.post(query, None, **variables)
+
+    assert "got 1,010,100" in answer["errors"][0]["message"]
+
+
 async def test_too_many_rows_are_refused_before_they_are_read(store: Store) -> None:
     inner = "{ edges { node { name } } }"
     for _ in range(2):
