@@ -79,7 +79,7 @@ def _sqlite_path(url: str, parts: SplitResult) -> Path:
     if parts.query or parts.fragment:
         raise DatabaseSettingInvalid(url, f"{EXPECTED}; a SQLite URL takes no options: remove them")
     path = unquote(parts.netloc + parts.path)
-    if path in {"", "/", ":memory:"} or path.endswith("/"):
+    if path.lstrip("/") in {"", ":memory:"} or path.endswith("/"):
         raise DatabaseSettingInvalid(
             url, f"{EXPECTED}, but it names no file; a database in memory cannot be shared"
         )

@@ -39,6 +39,7 @@ EXPECTED_ERRORS = (
     DatabaseUnavailable,
     DatabaseSettingInvalid,
     schema.SchemaDriftError,
+    schema.SchemaUnwritableError,
 )
 USAGE_ERROR = 2
 
@@ -124,7 +125,7 @@ def export_schema(
         elif file is None:
             typer.echo(schema.printed(), nl=False)
         else:
-            file.write_text(schema.printed(), encoding="utf-8")
+            schema.write(file)
 
 
 def main() -> None:

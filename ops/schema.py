@@ -10,6 +10,10 @@ class SchemaDriftError(RuntimeError):
     """The printed schema is not the served one; the message shows where, and what to run."""
 
 
+class SchemaUnwritableError(RuntimeError):
+    """The file cannot be written; the message says why."""
+
+
 def printed() -> str:
     """The schema in GraphQL's own language (SDL), ending with a line break."""
     from gql.schema import schema  # noqa: PLC0415 (takes a second: only for who prints it)
@@ -17,9 +21,22 @@ def printed() -> str:
     return schema.as_str().rstrip() + "\n"
 
 
+def write(path: Path) -> None:
+    """Write the served schema to `path`. Raises SchemaUnwritableError when that cannot be."""
+    try:
+        path.write_text(printed(), encoding="utf-8")
+    except OSError as error:
+        raise SchemaUnwritableError(
+            f"{path} cannot be written ({error.strerror}): name a file in a folder that exists and "
+            "that you may write"
+        ) from error
+
+
 def check(path: Path) -> None:
     """Raises SchemaDriftError unless `path` holds the served schema."""
-    held = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not path.is_file():
+        raise SchemaDriftError(f"{path} does not exist: run `make schema` and commit it")
+    held = path.read_text(encoding="utf-8")
     served = printed()
     if held == served:
         return

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -57,6 +57,7 @@ def routes(dist: Path) -> list[BaseRoute]:
         *graphiql_routes(dist),
         Route(ENDPOINT, _Endpoint()),
         WebSocketRoute(ENDPOINT, _Endpoint()),
+        Route("/", RedirectResponse(ENDPOINT)),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
     ]

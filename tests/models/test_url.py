@@ -40,6 +40,7 @@ def test_a_postgres_url_is_taken_apart_and_decoded():
         ("mysql://localhost/store", "scheme is 'mysql'"),
         ("sqlite://", "names no file"),
         ("sqlite://:memory:", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
         ("sqlite:///store.db?mode=ro", "takes no options"),
         ("postgres://localhost", "names no database"),
         ("postgres://localhost:port/store", "port is wrong"),
