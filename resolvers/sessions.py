@@ -64,7 +64,31 @@ async def authenticate(ctx: Context, authorization: str | None) -> Viewer:
         return ANONYMOUS
     if not authorization.lower().startswith(_SCHEME):
         return ANONYMOUS
-    digest = digest_of(authorization[len(_SCHEME) :].strip())
+    return await _viewer_of(ctx, digest_of(authorization[len(_SCHEME) :].strip()))
+
+
+async def recheck(ctx: Context, digest: str | None) -> None:
+    """Serve whom the session `digest` speaks for *now*; None: nobody in particular, for good.
+
+    For an operation that outlives a request, before each of its answers: in the meantime the
+    session may have ended, or its user's role changed. Call it in the task that entered the
+    context. While the session cannot be read the viewer is anonymous.
+    """
+    if digest is None:
+        return
+    try:
+        viewer = await _viewer_of(ctx, digest)
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        _log.warning("A session could not be read, so its user is not served: %s", error)
+        viewer = ANONYMOUS
+    if viewer != ctx.viewer:
+        ctx.become(viewer)
+
+
+async def _viewer_of(ctx: Context, digest: str) -> Viewer:
+    """Return whom a session speaks for, anonymous when it has ended, and keep it alive."""
     found = await session(ctx, digest)
     now = clock.now()
     if found is None or found.ends_at <= now:

@@ -35,6 +35,13 @@ class Mark:
     epoch: str = ""
     version: int = -1
 
+    def is_news_after(self, sent: Mark) -> bool:
+        """Whether to show this after `sent`: never an older state of the same copy.
+
+        While Redis is away for a moment the source is asked, which may be ahead of the copy.
+        """
+        return self.epoch != sent.epoch or self.version > sent.version
+
     def then(self, header: Header) -> Mark:
         """The mark of a later reading."""
         live = header.freshness is Freshness.LIVE

@@ -56,7 +56,7 @@ async def snapshots(
                 await sleep(_RETRY)
                 continue
             mark = (sent or Mark()).then(snapshot.header)
-            if mark != sent:
+            if sent is None or mark.is_news_after(sent):
                 sent = mark
                 yield snapshot
                 await sleep(1 / max_hz)

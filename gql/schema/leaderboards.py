@@ -26,6 +26,7 @@ from resolvers.errors import InvalidArgument
 from resolvers.leaderboards import OLDEST_FIRST, board_of, checked_player
 from resolvers.paging import PageRequest, span_of
 from resolvers.rows import LeaderboardRow
+from resolvers.sessions import recheck
 
 __all__ = ["LeaderboardMutation", "LeaderboardQuery", "LeaderboardSubscription"]
 
@@ -128,9 +129,12 @@ async def _subscribe(  # noqa: PLR0913 - the arguments of the field
     own = None if player is None else checked_player(player)
     size = standings.page_size(DEFAULT_FIRST if first is None else first)
     subject = Subject(board_of(row), size, own)
+    session = ctx.viewer.session
     async for snapshot in snapshots(ctx.leaderboards, subject, hertz):
-        # A subscription is one operation, and loaders remember rows for as long as that.
+        # A subscription is one operation: loaders remember rows for as long as that, and whoever
+        # logged out in the meantime would go on seeing what only they may.
         ctx.loaders.clear()
+        await recheck(ctx, session)
         yield _event(snapshot)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from cache.errors import StoreUnavailable
 from cache.leaderboard import Board, Freshness, Header, Leaderboards, Options, Submission, Timing
 from cache.stores.connection import open_redis
 from gql.live.snapshots import Snapshot, Subject, snapshots
-from tests.support.boards import BOARDS, MemoryScores, live
+from tests.support.boards import BOARDS, MemoryScores, header, live
 from tests.support.polling import eventually
 from tests.support.servers import valkey
 
@@ -121,6 +122,55 @@ async def test_between_two_sends_the_latest_wins(boards: Leaderboards) -> None:
         assert snapshot.header.version == 3
         pace.go()
         await quiet(stream)
+
+
+async def test_never_an_older_state(
+    boards: Leaderboards,
+    scores: MemoryScores,
+    redis: Redis,
+    key_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1. W commits version 2, has not applied it  2. Redis does not answer once: the source is
+    asked, version 2 is sent  3. the copy answers again, with version 1."""
+    await boards.submit(BOARD, score("ada", 5))
+    await live(boards, BOARD)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        async for snapshot in snapshots(boards, Subject(BOARD, 9), 60, no_wait):
+            seen.append(snapshot.header.version)  # noqa: PERF401 - it is read while it grows
+
+    async def has_seen(version: int) -> bool:
+        return version in seen
+
+    following_it = asyncio.create_task(follow())
+    await eventually(lambda: has_seen(1))
+    writer = Leaderboards(redis, scores, key_prefix, OPTIONS)
+    gate = scores.hold("submit")
+    submitting = asyncio.create_task(writer.submit(BOARD, score("bob", 9)))
+    await gate.reached.wait()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(boards.live, "read", _away)
+            await eventually(lambda: has_seen(2))
+        for _ in range(20):  # the copy is asked again, some times
+            assert (await header(boards, BOARD)).version in (1, 2)
+            await asyncio.sleep(0.01)
+    finally:
+        gate.open()
+        await submitting
+    await boards.submit(BOARD, score("eve", 1))
+    await eventually(lambda: has_seen(3))
+    following_it.cancel()
+    await asyncio.gather(following_it, return_exceptions=True)
+    await writer.aclose()
+
+    assert seen == [1, 2, 3]
+
+
+async def _away(*_: object) -> None:
+    raise StoreUnavailable("one time-out")
 
 
 async def _has(found: list[float], count: int) -> bool:

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from models.tables import Role, Session, User
+from resolvers import tags
+from resolvers.sessions import digest_of, end_sessions
+from resolvers.writing import write
 from tests.support.polling import eventually
 from tests.support.sockets import Socket
-from tests.support.store import Store
+from tests.support.store import LONG_AGO, Store
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -232,3 +236,51 @@ async def test_the_schema_prints_only_what_works(store: Store) -> None:
         "reason": {"enumValues": [{"name": "INITIAL"}, {"name": "EPOCH"}]},
         "event": {"possibleTypes": [{"name": "LeaderboardSnapshot"}]},
     }
+
+
+PRIVATE = """
+subscription {
+  leaderboard(slug: "dash", maxHz: 60) {
+    ... on LeaderboardSnapshot { entries { score user { name email role } } }
+  }
+}
+"""
+
+
+async def private_of(store: Store, socket: Socket, score: int) -> Any:
+    """What the next event tells of Bob; `player` is his user, so that the row names him."""
+    await submit(store, store.user_id("bob"), score)
+    while True:
+        message = await socket.hear()
+        for entry in message["payload"]["data"]["leaderboard"]["entries"]:
+            if entry["score"] == score:
+                return entry["user"]["email"]
+
+
+@pytest.mark.parametrize("how", ["logged out", "password changed", "ended", "role lost"])
+async def test_a_subscription_has_the_rights_that_its_session_has_now(
+    store: Store, how: str
+) -> None:
+    """Staff see an e-mail in the first events, and not in those after the session has ended."""
+    token = store.tokens["staff"]
+    submitted = store.tokens["staff"] = await store.session("staff")  # `submit` goes on with it
+    async with Socket(store.worker.view) as socket:
+        await socket.begin(authorization=f"Bearer {token}")
+        await socket.tell({"id": "1", "type": "subscribe", "payload": {"query": PRIVATE}})
+        assert await private_of(store, socket, 100) == "bob@example.com"
+
+        if how == "logged out":
+            await store.other.ask("mutation { logout(input: {}) { errors { code } } }", token)
+        elif how == "ended":
+            await Session.filter(digest=digest_of(token)).update(ends_at=LONG_AGO)
+            await store.other.services.cache.invalidate([tags.session(digest_of(token))])
+        elif how == "password changed":
+            async with store.other.context(submitted) as ctx, write(ctx) as change:
+                await end_sessions(change, store.users["staff"].id, digest_of(submitted))
+        else:
+            await User.filter(id=store.users["staff"].id).update(role=Role.CUSTOMER)
+            store.tokens["staff"] = store.tokens["admin"]
+            await store.other.services.cache.invalidate([tags.session(digest_of(token))])
+
+        assert await private_of(store, socket, 200) is None
+        await socket.tell({"id": "1", "type": "complete"})
