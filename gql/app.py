@@ -51,6 +51,7 @@ async def open_services(
         services = _services(settings, redis, prefix, tuple(observers))
         closing.push_async_callback(services.cache.close)
         closing.push_async_callback(services.leaderboards.aclose)
+        closing.push_async_callback(services.background.close)
         yield services
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from cache import current_viewer, viewer_was_read
 from models.tables import Role
+from resolvers.background import Background
 from resolvers.loaders import Loaders
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Services:
     leaderboards: Leaderboards
     currency: str
     """ISO 4217 code of the store's one currency."""
+    background: Background = field(default_factory=Background)
 
 
 class Context:

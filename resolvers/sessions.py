@@ -94,7 +94,11 @@ async def _viewer_of(ctx: Context, digest: str) -> Viewer:
     if found is None or found.ends_at <= now:
         return ANONYMOUS
     if found.ends_at < now + LIFETIME - STEP:
-        await _slide(ctx, digest, now)
+        # Not awaited: SQLite's one write lock can be taken for long, and this is a read.
+        services = ctx.services
+        services.background.start(
+            f"session {digest}", lambda: _slide(Context(services), digest, now)
+        )
     return Viewer(found.user_id, found.role, digest)
 
 

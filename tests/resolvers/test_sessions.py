@@ -1,6 +1,7 @@
 """Sessions: an hour that slides, logged out is logged out, whatever happens to Redis."""
 
 import asyncio
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from cache.facts import Hit, Missed
+from models.database import transaction
 from models.tables import Role, Session
 from resolvers import clock, sessions
 from resolvers.context import ANONYMOUS, Viewer
@@ -18,8 +20,11 @@ from tests.support.world import Gate
 
 
 async def _who(worker: Worker, token: str | None, scheme: str = "Bearer") -> Viewer:
+    """Whom a token speaks for; returns when the session's end has been moved, if it was due."""
     async with worker.context() as ctx:
-        return await sessions.authenticate(ctx, None if token is None else f"{scheme} {token}")
+        viewer = await sessions.authenticate(ctx, None if token is None else f"{scheme} {token}")
+    await worker.services.background.close()
+    return viewer
 
 
 async def _ends_at(token: str) -> datetime | None:
@@ -90,6 +95,27 @@ async def test_the_end_slides_at_most_once_a_minute(
         await _who(store.worker, token)
     assert not [statement for statement in sql.statements if "UPDATE" in statement]
     assert await _ends_at(token) == moved
+
+
+async def test_a_read_does_not_wait_for_the_write_lock(store: Store) -> None:
+    """SQLite has one lock for writes: sliding a session's end waits for it, its reader does not."""
+    token = await store.session("ada", age=timedelta(minutes=10))
+    began = await _ends_at(token)
+    assert began is not None
+    async with transaction():
+        # In a context of its own, as a request: not part of this transaction.
+        asking = asyncio.get_running_loop().create_task(_ask(store, token), context=Context())
+        async with asyncio.timeout(3):
+            assert await asking == {"me": {"name": "Ada"}}
+    await store.worker.services.background.close()
+    moved = await _ends_at(token)
+
+    assert moved is not None
+    assert moved > began
+
+
+async def _ask(store: Store, token: str) -> object:
+    return await store.worker.ask("{ me { name } }", token)
 
 
 async def test_sliding_does_not_bring_a_session_back(

@@ -81,6 +81,7 @@ class Worker:
 
     async def close(self) -> None:
         await self.http.aclose()
+        await self.services.background.close()
         await self.services.leaderboards.aclose()
         await self.services.cache.close()
 
