@@ -54,7 +54,7 @@ async def place_order(ctx: Context, lines: Sequence[LineWanted]) -> int:
         total = sum(products[number].price_minor * count for number, count in wanted.items())
         await _add_points(user_id, whole_units(total))
         order_id = await _insert(user_id, total, [(products[it], wanted[it]) for it in wanted])
-        change.purges(*await moved_tags(products, wanted, taken=True))
+        change.purges(*await moved_tags(products, wanted, stock=-1))
         change.purges(tags.order(order_id), tags.order_lines(order_id), tags.account(user_id))
         change.purges(tags.orders_of(user_id), tags.orders_of(user_id, OrderStatus.PENDING))
     return order_id
@@ -131,7 +131,12 @@ async def _insert(user_id: int, total: int, lines: list[tuple[Product, int]]) ->
         placed_at=clock.now(),
         total_minor=total,
     )
-    await Order.filter(id=order.id).update(number=f"FQ-{order.id:08d}")
+    number = f"FQ-{order.id:08d}"
+    # An import brought this number before it refused the form. Without another one every order
+    # would fail: on SQLite the next attempt gets the same id.
+    if await Order.filter(number=number).exists():
+        number = f"{number}-{secrets.token_hex(4)}"
+    await Order.filter(id=order.id).update(number=number)
     await OrderLine.bulk_create(
         OrderLine(
             order_id=order.id,
@@ -172,16 +177,20 @@ async def _move(order: Order, status: OrderStatus, change: Change, argument: str
 
 
 async def _give_all_back(order: Order) -> set[str]:
-    """Undo what placing the order moved; return the tags."""
+    """Undo what placing the order moved; return the tags.
+
+    An imported order took nothing from stock, and gives nothing back to it.
+    """
+    restocked = order.import_digest is None
     lines = await OrderLine.filter(order_id=order.id).values_list("product_id", "quantity")
     moved: dict[int, int] = {}
     for number, quantity in lines:
         moved[number] = moved.get(number, 0) + quantity
     products = await lock_products(moved)
     for number in sorted(moved):
-        await give_back(products[number], moved[number])
+        await give_back(products[number], moved[number], restocked=restocked)
     await _add_points(order.user_id, -whole_units(order.total_minor))
-    return await moved_tags(products, moved, taken=False)
+    return await moved_tags(products, moved, stock=1 if restocked else 0)
 
 
 async def _add_points(user_id: int, points: int) -> None:

@@ -28,30 +28,32 @@ async def take(product: Product, quantity: int) -> bool:
     return moved == 1
 
 
-async def give_back(product: Product, quantity: int) -> None:
-    """Move pieces from sold back to stock."""
+async def give_back(product: Product, quantity: int, *, restocked: bool) -> None:
+    """Take pieces from sold; back to stock, unless they never came from there."""
+    pieces = quantity if restocked else 0
     await Product.filter(id=product.id).update(
-        stock=F("stock") + quantity, units_sold=F("units_sold") - quantity
+        stock=F("stock") + pieces, units_sold=F("units_sold") - quantity
     )
 
 
 async def moved_tags(
-    products: Mapping[int, Product], moved: Mapping[int, int], *, taken: bool
+    products: Mapping[int, Product], moved: Mapping[int, int], *, stock: int
 ) -> set[str]:
-    """Return the tags of pieces that were taken, or given back; `products` as they were before.
+    """Return the tags of pieces that were sold, or not after all; `products` as they were before.
 
-    Lists by units sold change wherever the product shows; lists by availability only when the
-    last piece went, or the first came back.
+    `stock` says what one piece did to the stock: -1 it was taken, 1 given back, 0 nothing. Lists
+    by units sold change wherever the product shows; lists by availability only when the last
+    piece went, or the first came back.
     """
     scopes = await scopes_of(_place(products[number]) for number in moved)
     purged: set[str] = set()
     for number, quantity in moved.items():
         product = products[number]
-        after = product.stock - quantity if taken else product.stock + quantity
+        after = product.stock + stock * quantity
         aspects = (
             [Aspect.SOLD, Aspect.STOCK] if (product.stock > 0) != (after > 0) else [Aspect.SOLD]
         )
-        purged |= {tags.stock(number), tags.sold(number)}
+        purged |= {tags.sold(number)} | ({tags.stock(number)} if stock else set())
         purged |= tags.facets(scopes[_place(product)], aspects)
     return purged
 

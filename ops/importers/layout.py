@@ -5,6 +5,7 @@ since it was last imported.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,9 @@ import msgspec
 
 from ops.importers.cells import LARGEST_LINE_NUMBER, LARGEST_QUANTITY, Cells
 from ops.importers.problems import BadRow
+
+OWN_NUMBER: Final = re.compile(r"FQ-\d+(-[0-9a-f]+)?", re.ASCII)
+"""How the store numbers its own orders (`resolvers.ordering`)."""
 
 KEY: Final = 64
 NAME: Final = 200
@@ -115,8 +119,11 @@ def _order(cells: Cells) -> OrderRow:
     shipped_on = cells.optional_day("shipped_on")
     if shipped_on is not None and shipped_on < placed_on:
         raise BadRow("shipped_on", f"shipped on {shipped_on}, before it was placed: {placed_on}")
+    number = cells.key("id", KEY)
+    if OWN_NUMBER.fullmatch(number):
+        raise BadRow("id", f"{number} is how the store numbers its own orders: rename it")
     return OrderRow(
-        id=cells.key("id", KEY),
+        id=number,
         customer_id=cells.key("customer_id", KEY),
         placed_on=placed_on,
         shipped_on=shipped_on,

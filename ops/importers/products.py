@@ -20,7 +20,7 @@ from resolvers.tags import Aspect
 STOCK: Final = 100
 """Pieces of a new product: the files hold none."""
 
-_COMPARED: Final = ("id", "sku", "name", "price_minor", "category_id", "brand_id")
+_COMPARED: Final = ("id", "sku", "name_key", "price_minor", "category_id", "brand_id")
 
 
 class Products(Target[ProductRow]):
@@ -105,13 +105,20 @@ class Products(Target[ProductRow]):
             aspects[row.id] = _changed_aspects(row, columns)
         scopes_after = await scopes_of(aspects)
         for product_id, changed in aspects.items():
-            scopes = scopes_before[product_id] | scopes_after[product_id]
-            saved.purge.add(tags.PRODUCTS, tags.product(product_id), *tags.facets(scopes, changed))
+            old, new = scopes_before[product_id], scopes_after[product_id]
+            members = {Aspect.MEMBERS} & changed
+            saved.purge.add(
+                tags.PRODUCTS,
+                tags.product(product_id),
+                # Members change where it comes or goes, the rest wherever it is or was.
+                *tags.facets(old ^ new, members),
+                *tags.facets(old | new, changed - members),
+            )
 
 
 def _changed_aspects(before: Product, columns: Mapping[str, object]) -> set[Aspect]:
     changed = {name for name, value in columns.items() if getattr(before, name, value) != value}
-    found = {Aspect.NAME: {"name"}, Aspect.PRICE: {"price_minor"}}
+    found = {Aspect.NAME: {"name_key"}, Aspect.PRICE: {"price_minor"}}
     found[Aspect.MEMBERS] = {"category_id", "brand_id"}
     return {aspect for aspect, names in found.items() if names & changed}
 

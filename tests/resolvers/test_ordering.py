@@ -10,7 +10,7 @@ from resolvers import ordering, stock
 from resolvers.context import Viewer
 from resolvers.errors import ErrorCode, InvalidArgument, Refused
 from resolvers.ordering import LineWanted, cancel_order, place_order, update_order_status
-from tests.support.store import Store, Worker, context_of
+from tests.support.store import LONG_AGO, Store, Worker, context_of
 
 
 def _viewer(store: Store, name: str) -> Viewer:
@@ -134,7 +134,7 @@ async def test_without_the_condition_it_does(store: Store, monkeypatch: pytest.M
     """The control: taking without looking oversells."""
 
     async def take(product: Product, quantity: int) -> bool:
-        await stock.give_back(product, -quantity)
+        await stock.give_back(product, -quantity, restocked=True)
         return True
 
     monkeypatch.setattr(ordering, "take", take)
@@ -217,3 +217,29 @@ async def test_only_staff_moves_orders(store: Store) -> None:
     with context_of(store.worker, _viewer(store, "ada")) as ctx, pytest.raises(Refused) as raised:
         await update_order_status(ctx, order.id, OrderStatus.PAID)
     assert raised.value.errors[0].code is ErrorCode.FORBIDDEN
+
+
+async def test_cancelling_an_imported_order_gives_no_stock_back(store: Store) -> None:
+    """It took none: the files say what was sold, and stock begins when they come in."""
+    number = await _place(store, "ada", ("P-1", 3))
+    await Order.filter(id=number).update(import_digest="of a file")
+    product, points = await Product.get(sku="P-1"), await _points(store, "ada")
+    with context_of(store.worker, _viewer(store, "staff")) as ctx:
+        await cancel_order(ctx, number)
+
+    after = await Product.get(sku="P-1")
+    assert after.stock == product.stock
+    assert after.units_sold == product.units_sold - 3
+    assert await _points(store, "ada") == points - 1_500
+
+
+async def test_a_number_that_is_taken_does_not_stop_orders(store: Store) -> None:
+    first = await _place(store, "ada", ("P-1", 1))
+    taken = await Order.create(
+        number=f"FQ-{first + 2:08d}", user=store.users["bob"], placed_at=LONG_AGO, total_minor=0
+    )
+    assert taken.id == first + 1
+    second = await _place(store, "ada", ("P-1", 1))
+
+    assert second == first + 2
+    assert (await Order.get(id=second)).number.startswith(f"FQ-{second:08d}-")

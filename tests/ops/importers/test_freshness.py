@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from cache.facts import Hit
 from models.queries.products import ProductOrder
-from models.tables import Order, OrderStatus, Product, Role, User
+from models.tables import Category, Order, OrderStatus, Product, Role, User
 from ops.importers.superstore import Options, import_superstore
 from resolvers import catalogue, orders, product_lists, products, users
 from resolvers.context import Viewer
@@ -19,7 +19,7 @@ from resolvers.paging import PageSpan
 from resolvers.product_lists import Selection
 from tests.support.recording import Uncached
 from tests.support.store import Worker, context_of
-from tests.support.superstore import generate, write_rows
+from tests.support.superstore import Purges, generate, write_rows
 
 STAFF = Viewer(user_id=0, role=Role.STAFF)
 SELECTIONS = (
@@ -199,3 +199,29 @@ async def test_a_new_line_reaches_its_orders_total_and_lines(
     assert (await User.get(id=order.user_id)).loyalty_points >= points + 2000
     true = await everything(workers.truth)
     assert differences(await everything(workers.serving), true) == []
+
+
+async def test_a_move_below_one_parent_leaves_the_parents_lists(
+    workers: Two, folder: Path, tmp_path: Path
+) -> None:
+    """Its products are the same ones; and a name that folds alike is in the same place."""
+    await workers.load(folder, tmp_path / "r.csv")
+    one = await Product.get(sku="OFF-00000003").select_related("category__parent", "brand")
+    sibling = await Category.filter(
+        parent_id=one.category.parent.id, id__not=one.category.id
+    ).first()
+    assert sibling is not None
+    brand = one.brand.name if one.brand else ""
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for file in ("customers.csv", "orders.csv", "order_lines.csv"):
+        (changed / file).write_bytes((folder / file).read_bytes())
+    price = f"{one.price_minor / 100:.2f}"
+    row = [one.sku, one.name.upper(), one.category.parent.name, sibling.name, brand, price]
+    write_rows(changed, "products.csv", [row])
+    purges = Purges()
+    await import_superstore(changed, purges, Options(rejects=tmp_path / "r.csv"))
+
+    facets = {name for name in purges.names if name.startswith("products:")}
+    slugs = (one.category.slug, sibling.slug)
+    assert facets == {f"products:category:{slug}:members" for slug in slugs}
