@@ -17,6 +17,9 @@ from .tasks import end
 
 log = logging.getLogger(__name__)
 
+_LAST_TRY = 1.0
+"""Seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -42,6 +45,7 @@ class Keeper:
         self._rebuilder = rebuilder
         self._timing = timing
         self._behind: dict[Board, int] = {}
+        self._doubted: set[Board] = set()
         self._builds: dict[Board, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,9 +67,31 @@ class Keeper:
         if not repairing:
             self._start(self._repair(board))
 
+    def in_doubt(self, board: Board) -> None:
+        """A change may be committed: its reply was lost. Ask the source, then mend."""
+        self._doubted.add(board)
+        self.fell_behind(board, 0)
+
     async def aclose(self) -> None:
-        """Stop the background tasks. What is behind stays behind: the next reader may see it."""
+        """Stop the background tasks; try once more, for a second at most, to mend what is behind.
+
+        What then is left is logged: other processes show it after the board's next change.
+        """
         await end(self._tasks)
+        left = set(self._behind)
+        try:
+            async with asyncio.timeout(_LAST_TRY):
+                for board in tuple(left):
+                    if await self._reached(board, self._behind[board]):
+                        left.discard(board)
+        except TimeoutError:
+            log.debug("leaderboards: not all could be mended within %g s", _LAST_TRY)
+        for board in left:
+            log.warning(
+                "leaderboard %s: its copy lacks a committed change at the end of this process; it "
+                "gets it with the board's next change",
+                board.key,
+            )
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -91,7 +117,7 @@ class Keeper:
             if not await self._reached(board, version):
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, self._timing.last_retry)
-            elif self._behind[board] == version:
+            elif self._behind[board] == version and board not in self._doubted:
                 del self._behind[board]
                 return
 
@@ -107,6 +133,19 @@ class Keeper:
 
     async def _reach(self, board: Board, version: int) -> None:
         """Bring the copy to `version`, or find it gone."""
+        if board in self._doubted:
+            version = max(version, await self._settled(board))
         outcome = await self._live.apply(board, Delta(version, version, ()))
         if outcome.applied is Applied.GAP:
             await self._rebuilder.catch_up(board, outcome.version, None)
+
+    async def _settled(self, board: Board) -> int:
+        """The version that the source has now; it stays in doubt while that cannot be asked."""
+        self._doubted.discard(board)  # first: a doubt that comes during the question is a new one
+        try:
+            version = await self._rebuilder.version(board)
+        except BaseException:
+            self._doubted.add(board)
+            raise
+        self._behind[board] = max(version, self._behind[board])
+        return version

@@ -87,6 +87,10 @@ class Rebuilder:
         await self.give_up(board)
         return True
 
+    async def version(self, board: Board) -> int:
+        """The version that the source has now."""
+        return await self._source.version(board)
+
     async def give_up(self, board: Board) -> None:
         """Remove the copy, whatever it holds: it is built anew when it is next read."""
         await self._live.discard(board, await self._source.version(board), whatever=True)

@@ -23,7 +23,7 @@ from .direct import read_source
 from .doorbells import Doorbells
 from .keeper import Keeper, Timing
 from .live import Applied, Delta, LiveCopies, Outcome, RanksAsked
-from .points import check_player, check_points, is_better
+from .points import ScoreRefusedError, check_player, check_points, is_better
 from .questions import Header, Question, Reading, State
 from .rebuild import PAGE, Rebuilder
 from .source import Change, ScoreSource, Submission
@@ -116,7 +116,13 @@ class Leaderboards:
         await self._keeper.aclose()
 
     async def _submit(self, board: Board, submission: Submission) -> Submitted:
-        change = await self._source.submit(board, submission)
+        try:
+            change = await self._source.submit(board, submission)
+        except (ScoreRefusedError, LookupError):
+            raise  # nothing was committed
+        except Exception:
+            self._keeper.in_doubt(board)
+            raise
         # Also when it changed nothing: who wrote these points may not have applied them yet.
         outcome = await self._publish(board, change)
         before = change.before
