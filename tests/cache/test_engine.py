@@ -138,6 +138,29 @@ async def test_the_log_is_bounded(world: World, redis: Redis) -> None:
     assert await redis.xlen(log) <= 201  # approximate trimming drops whole nodes of 100
 
 
+async def test_what_was_a_key_prefix_is_a_tag(world: World) -> None:
+    """Other caches delete `user:7:*`, which walks all keys. Here each entry of user 7 has the tag
+    `user:7`, and one purge ends them, however many there are and whatever their keys look like."""
+
+    @cached(PUBLIC, tags=lambda user, part: [f"user:{user}"])
+    async def part_of(user: int, part: str) -> str:
+        return f"{part} of {user}"
+
+    async def read(user: int) -> None:
+        with world.cache.activate("anonymous"):
+            await asyncio.gather(*(part_of(user, part) for part in "abcdefghij"))
+
+    await read(7)
+    await read(77)
+    await world.cache.invalidate(["user:7"])
+    world.facts.clear()
+    await read(7)
+    await read(77)
+
+    assert world.facts.count(Missed) == 10
+    assert world.facts.hits == 10
+
+
 # ---- dependencies ----
 
 
