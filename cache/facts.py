@@ -104,7 +104,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A load began for which nobody waits: a stale value's, or (`early`) one's that soon will be."""
+    """A load began for which nobody waits: the value is stale, or (`early`) soon will be."""
 
     key: str
     name: str
