@@ -1,7 +1,8 @@
 """What happened, as frozen facts: the engine tells them, observers count, log or trace them.
 
-`key` is an entry's full key and `name` that of its function: only names, tiers and reasons are few
-enough to be labels of a metric. Seconds are floats. An observer must neither block nor await.
+`key` is an entry's full key and `name` that of its function. Seconds are floats. A reason is a few
+fixed words, and particulars after a colon: what stands before it may be a label of a metric.
+An observer must not block; what it raises is logged and counted, and nobody's request fails.
 """
 
 from __future__ import annotations
@@ -218,6 +219,14 @@ class Audited:
     stale_beyond: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ObserverFailed:
+    """The observer `observer` raised when it was told a fact of `kind`; both are names."""
+
+    observer: str
+    kind: str
+
+
 Fact = (
     Hit
     | StaleServed
@@ -239,5 +248,6 @@ Fact = (
     | BreakerChanged
     | Defect
     | Audited
+    | ObserverFailed
 )
 Observer = Callable[[Fact], None]
