@@ -1,22 +1,23 @@
-"""Entries, watermarks and the log on one Redis or Valkey server (7.0 and up)."""
+"""Entries, watermarks and the log on Redis or Valkey (7.0 and up)."""
 
 from __future__ import annotations
 
-import math
-import uuid
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
 
-from ..facts import Fact, Observer, RoundTrip
+from ..facts import Observer, RoundTrip
 from ..keys import storage_key
 from ..policy import MAX_LIFETIME
-from ..protocol import Look, Position
+from ..protocol import Followed, Look, Position
+from . import wire
 from .base import Fill
 from .connection import GuardedRedis
-from .script import Argument, Script, run_pipeline
+from .line import Command, Line
+from .script import Argument, Script, run_pipeline, translated
 
 _WATERMARK_LIFETIME = MAX_LIFETIME + 3_600
 """Seconds: longer than any entry lives, or a purge would be forgotten before what it purged."""
@@ -24,18 +25,27 @@ _WATERMARK_LIFETIME = MAX_LIFETIME + 3_600
 _LOG_LIFETIME = 600.0
 """Seconds for which the log remembers a purge."""
 
-_LUA = __package__ + ".lua"
-_LOOK = Script.read(_LUA, "epoch.lua", "look.lua")
-_INVALIDATE = Script.read(_LUA, "epoch.lua", "invalidate.lua")
-_FILL = Script.read(_LUA, "epoch.lua", "fill.lua")
+_MOST_PURGES = 1_000
+"""Purges in one answer to a follower."""
+
+_FOLLOWER_PATIENCE = 0.25
+"""Seconds that an answer to the follower may take beyond its wait. No request waits for it."""
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(8)
 
 
 class RedisStore:
     """A `Store` on `redis`, all of its keys under `prefix`.
 
-    State, log and watermarks share a hash slot, entries spread. The state and the log have no
-    time to live: each is one key, and every purge trims the log to ten minutes. Watermarks and
-    entries expire.
+    Epoch, log and watermarks are on `state`, if it is given: then the server of the entries may
+    evict as it likes. They share a hash slot, entries spread. The state and the log have no time
+    to live: each is one key, and every purge trims the log to ten minutes and 100,000 purges.
+    Watermarks and entries expire.
+
+    With clients of `open_redis` all that is asked in one tick of the event loop is one round trip
+    for each server.
     """
 
     def __init__(
@@ -43,84 +53,111 @@ class RedisStore:
         redis: Redis,
         prefix: str,
         *,
+        state: Redis | None = None,
         observers: Iterable[Observer] = (),
-        new_epoch: Callable[[], str] = lambda: uuid.uuid4().hex,
+        new_epoch: Callable[[], str] = _new_epoch,
     ) -> None:
         self._redis = redis
+        self._state = state or redis
         self._prefix = prefix
         self._observers = tuple(observers)
         self._new_epoch = new_epoch
-        self._state = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
+        self._keys = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
+        self._line: Line | None = None
 
-    async def look_up(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], Look]:
+    # ---- entries ----
+
+    async def get(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if not keys:
+            return []
+        self._tell("get", len(keys))
+        with translated():
+            stored = await self._redis.mget([storage_key(self._prefix, key) for key in keys])
+        return cast(list[bytes | None], stored)
+
+    async def put(self, fills: Sequence[Fill]) -> None:
+        if not fills:
+            return
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.mget([storage_key(self._prefix, key) for key in keys])
-        _LOOK.add_to(pipeline, self._state, [self._new_epoch()])
-        self._tell(RoundTrip("look-up", 2))
-        stored, told = await run_pipeline(self._redis, pipeline, _LOOK)
-        return stored, _look(told, [])
+        for fill in fills:
+            key = storage_key(self._prefix, fill.key)
+            pipeline.set(key, fill.stored, px=wire.milliseconds(fill.lifetime))
+        self._tell("put", len(fills))
+        await run_pipeline(self._redis, pipeline)
+
+    # ---- state ----
 
     async def look(self, tags: Iterable[str]) -> Look:
         asked = list(tags)
-        self._tell(RoundTrip("judge", 1))
-        told = await _LOOK.run(self._redis, self._keys(asked), [self._new_epoch()])
-        return _look(told, asked)
+        return wire.look(await self._ask("look", wire.LOOK, asked), asked)
 
-    async def fill(self, fills: Sequence[Fill]) -> None:
-        lifetimes: dict[str, float] = {}
-        pipeline = self._redis.pipeline(transaction=False)
-        for fill in fills:
-            for tag in fill.tags:
-                lifetimes[tag] = max(lifetimes.get(tag, 0.0), fill.lifetime)
-            key = storage_key(self._prefix, fill.key)
-            pipeline.set(key, fill.stored, px=_milliseconds(fill.lifetime))
-        arguments: list[Argument] = [
-            self._new_epoch(),
-            *map(_milliseconds, lifetimes.values()),
-        ]
-        _FILL.add_to(pipeline, self._keys(lifetimes), arguments)
-        self._tell(RoundTrip("fill", len(fills) + 1))
-        await run_pipeline(self._redis, pipeline, _FILL)
+    async def remember(self, lifetimes: Mapping[str, float]) -> None:
+        if lifetimes:
+            arguments = map(wire.milliseconds, lifetimes.values())
+            await self._ask("remember", wire.REMEMBER, lifetimes, *arguments)
 
     async def invalidate(self, tags: Iterable[str]) -> Position:
         named = sorted(set(tags))
-        arguments: list[Argument] = [
-            self._new_epoch(),
-            msgspec.json.encode(named),
-            _milliseconds(_WATERMARK_LIFETIME),
-            _milliseconds(_LOG_LIFETIME),
-        ]
-        if isinstance(self._redis, GuardedRedis):
+        if isinstance(self._state, GuardedRedis):
             # A pause of this process can open the breaker of a server that is well. Readers load
             # then; a purge that is not even tried would leave everyone else an old value.
-            self._redis.breaker.insist()
-        self._tell(RoundTrip("invalidate", 1))
-        epoch, identifier = await _INVALIDATE.run(self._redis, self._keys(named), arguments)
-        return Position(epoch.decode(), int(identifier))
+            self._state.breaker.insist()
+        lifetimes = map(wire.milliseconds, (_WATERMARK_LIFETIME, _LOG_LIFETIME))
+        encoded = msgspec.json.encode(named)
+        return wire.position(
+            await self._ask("invalidate", wire.INVALIDATE, named, encoded, *lifetimes)
+        )
 
-    def _tell(self, fact: Fact) -> None:
+    async def follow(self, after: Position | None, wait: float) -> Followed:
+        epoch, identifier = after or Position("", 0)
+        arguments: list[Argument] = [self._new_epoch(), epoch, identifier, _MOST_PURGES]
+        # With its source: this is no place to learn that the server has forgotten it.
+        commands: list[Command] = [
+            ("EVAL", wire.FOLLOW.source, len(self._keys), *self._keys, *arguments)
+        ]
+        if after is not None and wait > 0:
+            commands.insert(0, self._doorbell(identifier, wait))
+        self._tell("follow", len(commands))
+        with translated():
+            replies = await self._hear(commands, max(0.0, wait) + _FOLLOWER_PATIENCE)
+        return wire.followed(replies[-1])
+
+    def _doorbell(self, after: int, wait: float) -> Command:
+        # What it brings is not used: the script tells all as of one moment.
+        block = wire.milliseconds(wait)  # 0 would block for ever
+        return ("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", self._keys[1], f"{after}-0")
+
+    async def renew(self, expected: str | None = None) -> Position:
+        return wire.position(await self._ask("renew", wire.RENEW, (), expected or ""))
+
+    async def relay_begins(self, patience: float) -> Position:
+        allowed = wire.milliseconds(patience)
+        return wire.position(await self._ask("relay", wire.RELAY_BEGINS, (), allowed))
+
+    async def relay_looked(self, epoch: str) -> None:
+        await self._ask("relay", wire.RELAY_LOOKED, (), epoch)
+
+    async def aclose(self) -> None:
+        """Close the follower's connection. The clients are their owner's."""
+        if self._line is not None:
+            await self._line.close()
+
+    async def _ask(
+        self, purpose: str, script: Script, tags: Iterable[str], *arguments: Argument
+    ) -> Any:
+        keys = [*self._keys, *(f"{{{self._prefix}}}:w:{tag}" for tag in tags)]
+        self._tell(purpose, 1)
+        return await script.run(self._state, keys, [self._new_epoch(), *arguments])
+
+    async def _hear(self, commands: Sequence[Command], patience: float) -> list[Any]:
+        if self._line is None:
+            self._line = Line(self._state)
+        replies = await self._line.ask(commands, patience)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    def _tell(self, purpose: str, commands: int) -> None:
         for observer in self._observers:
-            observer(fact)
-
-    def _keys(self, tags: Iterable[str]) -> list[str]:
-        return [*self._state, *(f"{{{self._prefix}}}:w:{tag}" for tag in tags)]
-
-
-def _look(told: Sequence[Any], tags: Sequence[str]) -> Look:
-    epoch, head, seconds, microseconds, marks = told
-    return Look(
-        head=Position(epoch.decode(), int(head)),
-        now=int(seconds) + int(microseconds) / 1e6,
-        watermarks={tag: _position(mark) for tag, mark in zip(tags, marks, strict=True)},
-    )
-
-
-def _position(mark: bytes | None) -> Position | None:
-    if mark is None:
-        return None
-    epoch, _, identifier = mark.decode().rpartition(":")
-    return Position(epoch, int(identifier))
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, math.ceil(seconds * 1000))
+            observer(RoundTrip(purpose, commands))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
@@ -30,9 +30,10 @@ class Script:
         self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     @classmethod
-    def read(cls, package: str, *names: str) -> Script:
-        """The script made of these files of `package`, one after the other."""
-        return cls("\n".join((files(package) / name).read_text("utf-8") for name in names))
+    def read(cls, package: str, *names: str, first: str = "") -> Script:
+        """The script made of the line `first`, if any, and these files of `package` in order."""
+        parts = [(files(package) / name).read_text("utf-8") for name in names]
+        return cls("\n".join([first, *parts] if first else parts))
 
     async def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The script's reply. Raises `StoreUnavailable`, also for an error of the script."""
@@ -52,22 +53,33 @@ class Script:
 async def run_pipeline(redis: Redis, pipeline: Pipeline, *scripts: Script) -> list[Any]:
     """Send what `pipeline` holds in one round trip, and return the replies in order.
 
-    `scripts` are those queued in it: when the server has forgotten one, all are loaded and the
-    whole pipeline is sent again, so its commands must bear repetition. Raises `StoreUnavailable`.
+    `scripts` are those queued in it: when the server has forgotten one, the whole pipeline is sent
+    again with their sources, so its commands must bear repetition. Raises `StoreUnavailable`.
     """
     with translated():
         queued = list(pipeline.command_stack)
         replies = await pipeline.execute(raise_on_error=False)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             again = redis.pipeline(transaction=False)
-            for script in scripts:
-                again.script_load(script.source)
-            again.command_stack.extend(queued)
-            replies = (await again.execute(raise_on_error=False))[len(scripts) :]
+            again.command_stack.extend(with_sources(queued, scripts))
+            replies = await again.execute(raise_on_error=False)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return list(replies)
+
+
+def with_sources(queued: Sequence[Any], scripts: Sequence[Script]) -> list[Any]:
+    """The commands of a pipeline with each script's source for its digest.
+
+    No SCRIPT LOAD before them: on a cluster it would have to go to the right node by itself.
+    """
+    sources = {script.digest: script.source for script in scripts}
+    return [(_with_source(args, sources), options) for args, options in queued]
+
+
+def _with_source(args: Sequence[Any], sources: Mapping[str, str]) -> Sequence[Any]:
+    return ("EVAL", sources[args[1]], *args[2:]) if args[0] == "EVALSHA" else args
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 local last = head()
 local id = math.max(now, last + 1)
 append(id, last, ARGV[2])
-redis.call('XTRIM', log, 'MINID', '~', string.format('%.0f', now - tonumber(ARGV[4])))
-local mark = epoch .. ':' .. string.format('%.0f', id)
+redis.call('XTRIM', log, 'MINID', '~', whole(now - tonumber(ARGV[4])))
+local mark = epoch .. ':' .. whole(id)
 for index = 3, #KEYS do
   redis.call('SET', KEYS[index], mark, 'PX', ARGV[3])
 end
-return { epoch, string.format('%.0f', id) }
+return { epoch, whole(id) }

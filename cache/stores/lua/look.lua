@@ -3,4 +3,4 @@ local marks = {}
 for index = 3, #KEYS do
   marks[#marks + 1] = redis.call('GET', KEYS[index])
 end
-return { epoch, string.format('%.0f', head()), time[1], time[2], marks }
+return { epoch, whole(head()), time[1], time[2], marks }

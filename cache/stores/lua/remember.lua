@@ -1,7 +1,7 @@
 -- L3. ARGV[2..] for each watermark in KEYS[3..] the milliseconds that it must live at least.
 -- A missing one is created at the head: at the entry's own position it would forget a purge that
 -- came after the load began and whose watermark was evicted. Times to live are only raised.
-local mark = epoch .. ':' .. string.format('%.0f', head())
+local mark = epoch .. ':' .. whole(head())
 for index = 3, #KEYS do
   local key, lifetime = KEYS[index], tonumber(ARGV[index - 1])
   local present = redis.call('GET', key)
