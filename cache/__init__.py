@@ -13,13 +13,20 @@ await cache.invalidate(["product:42"])    # after the commit: no reader gets the
 from __future__ import annotations
 
 from .batch import TickBatcher
+from .clock import Clock, SystemClock
+from .codec import Codec
 from .context import bypass, current_viewer, depend_on, viewer_was_read
 from .decorator import CachedFunction, cached
-from .engine import Cache, Request
+from .engine import Cache
 from .errors import CacheError, DeclarationError, NoActiveCacheError, StoreUnavailable
+from .leases import Leases
 from .loader import Loader
-from .policy import CachePolicy, CacheScope
-from .protocol import Position, Protocol
+from .outbox import Outbox, OutboxRow
+from .policy import CachePolicy, CacheScope, Consistency, Grain
+from .protocol import Position
+from .session import Session
+from .settings import CacheSettings
+from .stores.base import Store
 from .stores.redis import RedisStore
 
 __all__ = [
@@ -27,15 +34,24 @@ __all__ = [
     "CacheError",
     "CachePolicy",
     "CacheScope",
+    "CacheSettings",
     "CachedFunction",
+    "Clock",
+    "Codec",
+    "Consistency",
     "DeclarationError",
+    "Grain",
+    "Leases",
     "Loader",
     "NoActiveCacheError",
+    "Outbox",
+    "OutboxRow",
     "Position",
-    "Protocol",
     "RedisStore",
-    "Request",
+    "Session",
+    "Store",
     "StoreUnavailable",
+    "SystemClock",
     "TickBatcher",
     "bypass",
     "cached",

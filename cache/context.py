@@ -1,4 +1,4 @@
-"""What a running task knows: its cache, its viewer, the load it is part of.
+"""What a running task knows: its cache, its viewer, its barrier, the load it is part of.
 
 Context variables, set for each request and each load: two applications in one process, each with
 a cache of its own, do not meet.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .errors import NoActiveCacheError
-from .protocol import Dependencies, Position
+from .protocol import Barrier, Dependencies, Position
 
 if TYPE_CHECKING:
     from .engine import Cache
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which cache serves this request, and for whom (an opaque name that includes their rights)."""
+    """Which cache serves this request, for whom (an opaque name that includes their rights), and
+    what its reads must not be behind."""
 
     cache: Cache
     viewer: str
+    barrier: Barrier
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Frame:
 _scope: ContextVar[Scope | None] = ContextVar("freshql_cache_scope", default=None)
 _frame: ContextVar[Frame | None] = ContextVar("freshql_cache_frame", default=None)
 _bypassed: ContextVar[bool] = ContextVar("freshql_cache_bypassed", default=False)
+_alone: ContextVar[bool] = ContextVar("freshql_cache_alone", default=False)
 
 
 def current_scope() -> Scope:
@@ -51,6 +54,12 @@ def current_scope() -> Scope:
             "`with cache.activate(viewer):`, as an application does for each request"
         )
     return scope
+
+
+def barrier_of(cache: Cache) -> Barrier | None:
+    """The barrier of the request that runs here, if it is served by `cache`."""
+    scope = _scope.get()
+    return scope.barrier if scope is not None and scope.cache is cache else None
 
 
 def current_viewer() -> str:
@@ -98,8 +107,22 @@ def bypass() -> Iterator[None]:
         _bypassed.reset(token)
 
 
+@contextmanager
+def loading_alone() -> Iterator[bool]:
+    """A load that uses no store; says whether it is the outermost of them in this task."""
+    outermost = not _alone.get()
+    token = _alone.set(True)
+    try:
+        yield outermost
+    finally:
+        _alone.reset(token)
+
+
 def depend_on(tag: str) -> None:
-    """Inside a load: what is read here also changes whenever `tag` is purged."""
+    """Inside a load: what is read here also changes whenever `tag` is purged.
+
+    Call it before the read that it is for, or at once after: its position is that of the load.
+    """
     frame = _frame.get()
     if frame is not None:
         frame.dependencies.add(tag, frame.position)

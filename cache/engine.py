@@ -1,300 +1,310 @@
-"""The engine: look up, judge, load once, store, invalidate."""
+"""The engine: what an application makes, starts, asks and closes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+import random as randomness
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
-from .batch import TickBatcher
-from .context import Scope, current_frame, current_scope, is_bypassed, scoped, viewer_was_read
-from .entry import Entry, decode_entry, encode_entry
+from .call import Call
+from .clock import Clock, SystemClock
+from .codec import Codec
+from .context import Scope, barrier_of, scoped
 from .errors import StoreUnavailable
-from .facts import (
-    Defect,
-    Fact,
-    Filled,
-    Hit,
-    Invalidated,
-    Joined,
-    Missed,
-    NotStored,
-    Observer,
-    StoreFailed,
-)
-from .flight import Flight, Outcome
-from .policy import CachePolicy
-from .protocol import Look, Position, Protocol, Stamp, Verdict
+from .facts import Invalidated, Observer, StoreFailed, TokenIgnored
+from .filling import Fills
+from .following import Follower
+from .judging import Judge
+from .leases import Leases
+from .leasing import Leasing
+from .loading import Loads
+from .looking import LookUps
+from .observers import Observers
+from .outbox import Outbox
+from .policy import namespace_tag
+from .protocol import ALL, Barrier, Log, Position, Rules, Token
 from .purges import Purges
-from .stores.base import Fill, Store
-
-MAX_ENTRY_BYTES = 1_048_576
-"""Larger values are served and not stored."""
-
-_LOOKS = 3
-"""How often a reader looks before it loads by itself, whoever else is loading."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call of a cached function: its key, its policy, and how to load it."""
-
-    name: str
-    key: str
-    policy: CachePolicy
-    result: Any
-    tags: frozenset[str]
-    result_tags: Callable[[Any], Iterable[str]] | None
-    load: Callable[[], Awaitable[Any]]
+from .reading import Reader
+from .relay import Relay
+from .resolving import Resolver
+from .serving import Served, Serving
+from .session import Session
+from .settings import CacheSettings
+from .stores.base import Store
+from .tier import MemoryTier
+from .worker import Worker
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    entry: Entry | None
-    verdict: Verdict
-    look: Look
-    value: Any = None
+def is_network_error(error: BaseException) -> bool:
+    """Whether a load's error says that its database is away: what `stale_if_error` is for."""
+    return isinstance(error, OSError | TimeoutError)
 
 
 class Cache:
     """A cache whose entries are judged by the purges of what they were made of.
 
-    `store` keeps the entries; `observers` are told every fact; `protocol` holds the rules. One
-    for each application and event loop; `activate` makes it the one that cached functions find.
+    - `store` keeps entries, log and watermarks; `outbox` the tags of writes that are committed and
+      not yet published; `leases` let one process load for all. Without an outbox the promises
+      that need it are off: see `docs/adopt.md`.
+    - `observers` are told every fact. `is_unavailable` says which errors of a load mean that the
+      database is away.
+    - `clock`, `random` and `rules` are for tests.
+
+    One for each application and event loop. `start` it where the loop runs: then it follows the
+    log, and judges by it; before that every read is judged by the store.
     """
 
-    def __init__(
-        self, store: Store, *, observers: Iterable[Observer] = (), protocol: Protocol | None = None
+    def __init__(  # noqa: PLR0913 - keyword arguments of an application's composition root
+        self,
+        store: Store,
+        *,
+        outbox: Outbox | None = None,
+        leases: Leases | None = None,
+        observers: Iterable[Observer] = (),
+        settings: CacheSettings | None = None,
+        codec: Codec | None = None,
+        is_unavailable: Callable[[BaseException], bool] = is_network_error,
+        clock: Clock | None = None,
+        random: Callable[[], float] = randomness.random,
+        rules: Rules = ALL,
     ) -> None:
-        self._store = store
-        self._observers = tuple(observers)
-        self._protocol = protocol or Protocol()
-        self._flights: dict[str, Flight] = {}
-        self._look_ups = TickBatcher(self._look_up_all)
-        self._fills = TickBatcher(self._fill_all)
+        self.settings = settings or CacheSettings()
+        self.rules = rules
+        self.store = store
+        self._tell = Observers(observers)
+        log = Log(rules, max_staleness=self.settings.max_staleness)
+        self._worker = Worker(log, clock or SystemClock(), self._tell)
+        self._outbox = outbox
         self._purges = Purges(self._publish)
-        self._background: set[asyncio.Task[Any]] = set()
-        self._latest: Position | None = None
+        self.relay = self._make_relay(outbox)
+        self.follower = self._make_follower()
+        self._worker.unpublished = lambda: bool(self._purges.waiting)
+        self._worker.settle = self._purges.publish_waiting
+        self.memory = MemoryTier(self.settings.memory_bytes)
+        codec = codec or Codec()
+        self._look_ups = LookUps(store, codec, self._worker)
+        resolver = self._make_resolver()
+        fills = Fills(
+            store,
+            self._worker,
+            tier=self.memory,
+            codec=codec,
+            max_bytes=self.settings.max_entry_bytes,
+            random=random,
+        )
+        self._loads = Loads(self._worker, self._look_ups, codec, fills)
+        self._serving = Serving(self._worker, self.memory, self._loads, random)
+        self._reader = Reader(
+            self._worker,
+            tier=self.memory,
+            look_ups=self._look_ups,
+            judge=Judge(self._worker, self._look_ups, resolver),
+            resolver=resolver,
+            loads=self._loads,
+            serving=self._serving,
+            loads_alone=self.settings.loads_alone,
+            is_unavailable=is_unavailable,
+        )
+        if leases is not None:
+            self._loads.leasing = Leasing(leases, self._worker, self._reader.find_again)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_relay(self, outbox: Outbox | None) -> Relay | None:
+        if outbox is None:
+            return None
+        return Relay(
+            self.store,
+            outbox,
+            max_staleness=self.settings.max_staleness,
+            clock=self._worker.clock,
+            rules=self.rules,
+            tell=self._tell,
+        )
+
+    def _make_follower(self) -> Follower:
+        return Follower(
+            self.store,
+            self._worker.log,
+            self._worker.clock,
+            poll=self.settings.poll,
+            drain=self.relay.drain if self.relay else self._purges.publish_waiting,
+            note=self._worker.note,
+            tell=self._tell,
+        )
+
+    def _make_resolver(self) -> Resolver:
+        return Resolver(
+            self.store,
+            self._worker.log,
+            relay=self.relay,
+            follower=self.follower,
+            latest=lambda: self._worker.latest,
+            patience=self.settings.token_wait,
+            rules=self.rules,
+            tell=self._tell,
+        )
+
+    # ---- running ----
+
+    async def start(self) -> None:
+        """Follow the log, and publish what the outbox holds, until `close`. The store may be away.
+
+        Raises `RuntimeError` if it runs already.
+        """
+        if self._tasks:
+            raise RuntimeError("this cache was started already: close it first")
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self.follower.run(), name="cache: follower")]
+        if self.relay is not None:
+            self._tasks.append(loop.create_task(self.relay.run(), name="cache: relay"))
+
+    async def close(self) -> None:
+        """Stop following, wait for loads under way, and try once more to publish what waits."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._worker.log.lose()
+        while running := [flight.task for flight in self._loads.flights.values()]:
+            await asyncio.wait(running)
+        await self._purges.close()
+        if self.relay is not None:
+            await self.relay.aclose()
+        await self.store.aclose()
 
     # ---- for the application ----
 
-    def activate(self, viewer: str) -> AbstractContextManager[None]:
+    def session(self, *tokens: str) -> Session:
+        """A request's session, with the position tokens that its client echoed: header, cookies.
+
+        A token that is malformed is ignored, and counted: it can only make reads fresher.
+        """
+        decoded = [Token.decode(token) for token in tokens]
+        known = [token for token in decoded if token is not None]
+        for _ in decoded[len(known) :]:
+            self._tell(TokenIgnored("malformed"))
+        return Session(self, Barrier(Token().merged(*known), self.rules))
+
+    @contextmanager
+    def activate(self, viewer: str, session: Session | None = None) -> Iterator[Session]:
         """Serve the cached functions called in this block, for this viewer.
 
         `viewer` is an opaque name that tells apart who may see different things: an identity with
-        its rights, such as `7:STAFF`, or `anonymous`.
+        its rights, such as `7:STAFF`, or `anonymous`. `session` is this request's; a new one if
+        not given.
         """
-        return scoped(Scope(self, viewer))
+        session = session or self.session()
+        with scoped(Scope(self, viewer, session.barrier)):
+            yield session
 
     async def invalidate(self, tags: Iterable[str]) -> None:
         """Purge everything that depends on one of these tags, in time O(tags).
 
-        Call it after the commit and before the answer. When the store is away the purge is kept
-        and published as soon as it is back; until then this cache serves nothing from the store.
+        For what is changed outside of a transaction with an outbox row; else `publish`. Call it
+        after the change and before the answer. When the store is away the purge waits: in the
+        outbox, whose errors are raised, or else in this process, which until then serves nothing
+        from the store.
         """
         wanted = frozenset(tags)
         if wanted:
             # Shielded: a client that goes away must not leave its write unpublished.
-            await asyncio.shield(asyncio.ensure_future(self._purges.add(wanted)))
+            await asyncio.shield(asyncio.ensure_future(self._invalidate(wanted)))
 
-    async def close(self) -> None:
-        """Wait for what runs in the background, and try once more to publish what waits."""
-        await self._purges.close()
-        while running := [*self._background, *(flight.task for flight in self._flights.values())]:
-            await asyncio.wait(running)
+    async def invalidate_namespace(self, name: str) -> None:
+        """Purge every entry whose policy names this namespace."""
+        await self.invalidate([namespace_tag(name)])
+
+    async def publish(self, identifier: str, tags: Iterable[str]) -> None:
+        """W1: publish the purge of a write that is committed with the outbox row `identifier`.
+
+        Call it after the outermost commit and before the answer. When the store is away, the
+        relays publish it later, and this request's token holds the id (W5).
+        """
+        published = self._publish_row(identifier, frozenset(tags))
+        await asyncio.shield(asyncio.ensure_future(published))
+
+    async def new_epoch(self) -> Position:
+        """Invalidate everything, in constant time. Raises `StoreUnavailable`."""
+        return await self.store.renew()
+
+    def audit(self, served: Served | None) -> None:
+        """Have `served` told of every value that is served from a tier; None: nobody."""
+        self._serving.audit = served
+
+    async def get_or_load(self, call: Call) -> Any:
+        """The value of a cached call: stored and valid, from a load under way, or loaded."""
+        return await self._reader.read(call)
+
+    async def watermarks(self, dependencies: Mapping[str, int]) -> Any:
+        """What the state server says of these tags now: a `Look`. Raises `StoreUnavailable`."""
+        return await self._look_ups.watermarks(dependencies)
+
+    # ---- what it knows ----
 
     @property
     def position(self) -> Position | None:
         """The newest head of the log that this cache was told of; None if it was told of none."""
-        return self._latest
+        return self._worker.latest
+
+    @property
+    def applied(self) -> Position | None:
+        """How far this cache has followed the log."""
+        return self._worker.log.position
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this cache may judge by its log, and answer from memory, now (F2)."""
+        return self._worker.is_current
 
     @property
     def unpublished(self) -> frozenset[str]:
-        """Tags whose purge the store has not confirmed."""
+        """Tags whose purge the store has not confirmed, kept by this process."""
         return self._purges.waiting
 
     async def reaches_store(self) -> bool:
         """Whether the store answers now."""
         try:
-            await self._store.look(())
+            await self.store.look(())
         except StoreUnavailable:
             return False
         return True
 
-    # ---- reading ----
+    # ---- purges ----
 
-    async def get_or_load(self, request: Request) -> Any:
-        """The value of a cached call: stored and valid, from a load under way, or loaded."""
-        if is_bypassed():
-            return await request.load()
-        if not request.policy.is_public:
-            viewer_was_read()
-        for attempt in range(1, _LOOKS + 1):
-            found = await self._look_up(request)
-            if found is None:
-                return await self._load_alone(request)
-            if found.entry is not None and found.verdict.is_hit:
-                self._served(request, found.entry, found)
-                return found.value
-            flight = self._flights.get(request.key)
-            if flight is None or attempt == _LOOKS:
-                self._emit(Missed(request.key, request.name, found.verdict))
-                return self._accept(await self._fly(request, found.look).join())
-            outcome = await flight.join()
-            if outcome.shareable and self._protocol.joinable(outcome.dependencies, found.look):
-                self._emit(Joined(request.key, request.name))
-                return self._accept(outcome)
-        raise AssertionError("unreachable: the last look loads")
-
-    async def _look_up(self, request: Request) -> _Found | None:
-        try:
-            found = await self._look_ups.submit(request.key)
-        except StoreUnavailable as error:
-            self._emit(StoreFailed("look-up", str(error)))
-            return None
-        if found.entry is None or not found.verdict.is_hit:
-            return found
-        try:
-            value = msgspec.msgpack.decode(found.entry.payload, type=request.result)
-        except msgspec.MsgspecError:
-            return _Found(None, Verdict.ABSENT, found.look)
-        return replace(found, value=value)
-
-    async def _look_up_all(self, keys: Sequence[str]) -> Sequence[_Found]:
-        await self._purges.publish_waiting()
-        distinct = list(dict.fromkeys(keys))
-        stored, look = await self._store.look_up(distinct)
-        entries = {
-            key: decode_entry(value, key)
-            for key, value in zip(distinct, stored, strict=True)
-            if value is not None
-        }
-        tags = {tag for entry in entries.values() if entry for tag in entry.stamp.dependencies}
-        if any(entries.values()):
-            look = await self._store.look(tags)
-        self._note(look.head)
-        found = {key: self._judge(entries.get(key), look) for key in distinct}
-        return [found[key] for key in keys]
-
-    def _judge(self, entry: Entry | None, look: Look) -> _Found:
-        verdict = Verdict.ABSENT if entry is None else self._protocol.judge(entry.stamp, look)
-        return _Found(entry, verdict, look)
-
-    def _served(self, request: Request, entry: Entry, found: _Found) -> None:
-        frame = current_frame()
-        if frame is not None:
-            frame.dependencies.merge(self._protocol.raised(entry.stamp, found.look))
-        stale = found.verdict is Verdict.STALE
-        if stale and request.key not in self._flights:
-            self._fly(request, found.look)
-        age = max(0.0, found.look.now - entry.stamp.stored)
-        self._emit(Hit(request.key, request.name, age, stale))
-
-    # ---- loading ----
-
-    async def _load_alone(self, request: Request) -> Any:
-        """Load without a store: in no flight, and stored nowhere."""
-        self._emit(Missed(request.key, request.name, None))
-        frame = current_frame()
-        if frame is not None:
-            frame.dependencies.known = False
-        return await request.load()
-
-    def _fly(self, request: Request, look: Look) -> Flight:
-        flight = Flight(
-            request.load,
-            scope=current_scope(),
-            position=self._protocol.stamp(look),
-            public=request.policy.is_public,
-            finish=lambda outcome: self._finish(request, look, outcome),
-        )
-        self._flights[request.key] = flight
-        flight.task.add_done_callback(lambda _: self._land(request.key, flight))
-        return flight
-
-    def _land(self, key: str, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-
-    def _accept(self, outcome: Outcome) -> Any:
-        frame = current_frame()
-        if frame is not None:
-            frame.dependencies.merge(outcome.dependencies)
-            frame.viewer_read = frame.viewer_read or outcome.viewer_read
-        return outcome.value
-
-    async def _finish(self, request: Request, look: Look, outcome: Outcome) -> None:
-        """Complete a load's dependencies and store it, with the position at which it began (L5)."""
-        position = self._protocol.stamp(look)
-        outcome.dependencies.add_all(request.tags, position)
-        if request.result_tags is not None:
-            outcome.dependencies.add_all(request.result_tags(outcome.value), position)
-        if not outcome.shareable:
-            what = "a public load read the viewer"
-            self._emit(Defect(request.key, request.name, what))
-            self._emit(NotStored(request.key, request.name, what))
-        elif not outcome.dependencies.known or outcome.dependencies.epoch not in (
-            None,
-            look.head.epoch,
-        ):
-            reason = "read under two epochs, or at an unknown position"
-            self._emit(NotStored(request.key, request.name, reason))
+    async def _invalidate(self, tags: frozenset[str]) -> None:
+        if self._outbox is None or not self.rules.w1_outbox:
+            await self._purges.add(tags)
         else:
-            await self._store_value(request, look, outcome)
+            await self._publish_row(await self._outbox.add_alone(tags), tags)
 
-    async def _store_value(self, request: Request, look: Look, outcome: Outcome) -> None:
-        fill = _fill_of(request, look, outcome)
-        if len(fill.stored) > MAX_ENTRY_BYTES:
-            reason = f"{len(fill.stored)} bytes are more than {MAX_ENTRY_BYTES}"
-            self._emit(NotStored(request.key, request.name, reason))
-            return
-        try:
-            await self._fills.submit(fill)
-        except StoreUnavailable as error:
-            self._emit(StoreFailed("fill", str(error)))
-        else:
-            self._emit(Filled(request.key, request.name, len(fill.stored)))
-
-    async def _fill_all(self, fills: Sequence[Fill]) -> Sequence[None]:
-        await self._store.fill(fills)
-        return [None] * len(fills)
-
-    # ---- the rest ----
+    async def _publish_row(self, identifier: str, tags: frozenset[str]) -> None:
+        barrier = barrier_of(self)
+        # A request that waited for a store that is away does not wait again: the relay publishes.
+        position = None if barrier is not None and barrier.alone else await self._purge(tags)
+        if position is not None:
+            if self.relay is not None:
+                self.relay.mark_later(identifier, position)
+        elif barrier is not None:
+            barrier.give_up()
+            if self.rules.w5_outbox_id:
+                barrier.add_outbox(identifier)
 
     async def _publish(self, tags: frozenset[str]) -> bool:
+        return await self._purge(tags) is not None
+
+    async def _purge(self, tags: frozenset[str]) -> Position | None:
+        """W2. None when the store did not confirm it."""
         try:
-            position = await self._store.invalidate(tags)
+            position = await self.store.invalidate(tags)
         except StoreUnavailable as error:
-            self._emit(StoreFailed("invalidate", str(error)))
-            return False
-        self._note(position)
-        self._emit(Invalidated(tags, position))
-        return True
-
-    def _note(self, head: Position) -> None:
-        latest = self._latest
-        if latest is None or latest.epoch != head.epoch or latest.id < head.id:
-            self._latest = head
-
-    def _emit(self, fact: Fact) -> None:
-        for observer in self._observers:
-            observer(fact)
-
-
-def _fill_of(request: Request, look: Look, outcome: Outcome) -> Fill:
-    ttl = request.policy.ttl_of(outcome.value)
-    lifetime = ttl + request.policy.stale_while_revalidate
-    stamp = Stamp(
-        epoch=look.head.epoch,
-        dependencies=outcome.dependencies.ids,
-        stored=look.now,
-        soft=look.now + ttl,
-        hard=look.now + lifetime,
-    )
-    payload = msgspec.msgpack.encode(outcome.value)
-    stored = encode_entry(Entry(key=request.key, stamp=stamp, payload=payload))
-    return Fill(request.key, stored, frozenset(outcome.dependencies.ids), lifetime)
+            self._tell(StoreFailed("invalidate", str(error)))
+            return None
+        self._worker.saw(position)
+        self._worker.log.add_own(tags, position)
+        barrier = barrier_of(self)
+        if barrier is not None and self.rules.w5_position:
+            barrier.add(position)
+        self._tell(Invalidated(tags, position))
+        return position

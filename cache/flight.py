@@ -7,13 +7,13 @@ without the others, and whether a reader may use the result is the protocol's to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
 from .context import Frame, Scope, enter
-from .protocol import Dependencies, Position
+from .protocol import Dependencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,46 +22,27 @@ class Outcome:
 
     value: Any
     dependencies: Dependencies
-    viewer_read: bool
-    shareable: bool
+    viewer_read: bool = False
+    shareable: bool = True
 
 
 class Flight:
     """A load in a task of its own, in a clean context: no transaction, no caller's deadline (L0).
 
-    `finish` completes and stores what was loaded; those who wait get it after that, so that a
-    second reader finds it stored.
+    `run` loads, completes and stores; those who wait get its outcome after that, so that a second
+    reader finds it stored.
     """
 
     def __init__(
-        self,
-        load: Callable[[], Awaitable[Any]],
-        *,
-        scope: Scope,
-        position: Position,
-        public: bool,
-        finish: Callable[[Outcome], Awaitable[None]],
+        self, run: Callable[[Frame], Coroutine[Any, Any, Outcome]], *, scope: Scope, frame: Frame
     ) -> None:
-        frame = Frame(position, public)
         context = Context()
         context.run(enter, scope, frame)
         loop = asyncio.get_running_loop()
-        self.task = loop.create_task(_run(load, frame, finish), context=context)
+        self.task: asyncio.Task[Outcome] = loop.create_task(run(frame), context=context)
         # A load that fails when everyone who waited is gone is nobody's error.
         self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def join(self) -> Outcome:
         """Wait for the outcome. Raises the load's error; being cancelled stops only the waiting."""
         return await asyncio.shield(self.task)
-
-
-async def _run(
-    load: Callable[[], Awaitable[Any]],
-    frame: Frame,
-    finish: Callable[[Outcome], Awaitable[None]],
-) -> Outcome:
-    value = await load()
-    shareable = not (frame.public and frame.viewer_read)
-    outcome = Outcome(value, frame.dependencies, frame.viewer_read, shareable)
-    await finish(outcome)
-    return outcome

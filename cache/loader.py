@@ -39,9 +39,10 @@ class Loader(Generic[Key, Row]):
 
     async def load(self, key: Key) -> Row | None:
         """The row of `key`, None if there is none. Inside `bypass()`: read now, not remembered."""
-        if is_bypassed():
+        scope = None if is_bypassed() else current_scope()
+        if scope is None or scope.barrier.alone:
             return (await self._batch([key])).get(key)
-        cache = current_scope().cache
+        cache = scope.cache
         self._positions = lambda: cache.position
         future = self._rows.get(key)
         if future is None or future.cancelled() or (future.done() and future.exception()):
@@ -50,7 +51,8 @@ class Loader(Generic[Key, Row]):
         row, position = await asyncio.shield(future)
         frame = current_frame()
         if frame is not None:
-            frame.dependencies.add_all(self._tags(key), position)
+            read_at = position if cache.rules.l2_memory else frame.position
+            frame.dependencies.add_all(self._tags(key), read_at)
         return row
 
     async def load_many(self, keys: Sequence[Key]) -> list[Row | None]:

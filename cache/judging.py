@@ -1,0 +1,85 @@
+"""Whether an entry may be served to this reader: by the log (J2), else by the server (J3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .flight import Outcome
+from .looking import Found, LookUps
+from .protocol import Barrier, Look, Position, Stamp, Verdict, judge_remotely
+from .resolving import Resolver
+from .worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`verdict` is None for a clean entry, whose age is another question; `as_of` is the head of
+    the server's verdict, None for one by the log; `look` the newest answer of the server."""
+
+    verdict: Verdict | None
+    look: Look
+    as_of: Position | None = None
+
+
+class Judge:
+    """Judges entries for readers with barriers."""
+
+    def __init__(self, worker: Worker, look_ups: LookUps, resolver: Resolver) -> None:
+        self._worker = worker
+        self._look_ups = look_ups
+        self._resolver = resolver
+
+    def may_use_log(self, barrier: Barrier, head: Position | None) -> bool:
+        """Whether this worker's log is good enough for this reader, now.
+
+        `head` is one that was asked for after the reader came, where it must not be behind it (J6).
+        """
+        position = self._worker.log.position
+        if position is None or not self._worker.is_current or not barrier.is_met_by(position):
+            return False
+        return head is None or position.reaches(head)
+
+    async def judge(self, stamp: Stamp, found: Found, barrier: Barrier, *, strict: bool) -> Judged:
+        """The verdict on an entry that was found. Raises `StoreUnavailable`."""
+        strict = (strict or stamp.strict) and self._worker.rules.j6_strict
+        if self.may_use_log(barrier, found.look.head if strict else None):
+            verdict = self._worker.log.judge(stamp.epoch, stamp.dependencies)
+            newer = verdict is Verdict.OTHER_EPOCH and stamp.epoch == found.look.head.epoch
+            if verdict is not Verdict.UNKNOWN and not newer:
+                return Judged(verdict, found.look)
+        return await self._ask(stamp, barrier)
+
+    async def _ask(self, stamp: Stamp, barrier: Barrier) -> Judged:
+        asked = barrier.token
+        look = await self._look_ups.watermarks(stamp.dependencies)
+        self._resolver.clip(barrier, look.head, asked)
+        if not barrier.is_met_by(look.head):
+            return Judged(Verdict.BARRIER, look)
+        verdict = judge_remotely(stamp, look, self._worker.rules)
+        return Judged(verdict, look, as_of=self._raised_to(look))
+
+    def _raised_to(self, look: Look) -> Position:
+        applied = self._worker.log.position
+        if self._worker.rules.j3_head or applied is None or not applied.reaches(look.head):
+            return look.head
+        return applied
+
+    # ---- joining ----
+
+    def may_join(self, outcome: Outcome, head: Position, barrier: Barrier, *, strict: bool) -> bool:
+        """L4: whether a reader whose look-up brought `head` may use what another's load read."""
+        made_of = outcome.dependencies
+        if not outcome.shareable or not made_of.known:
+            return False
+        if made_of.reach(head) and barrier.is_met_by(head):
+            # Each part was read when everything up to the reader's own look was published.
+            return True
+        rules, log = self._worker.rules, self._worker.log
+        position = log.position
+        if position is None or (rules.f2_join and not self._worker.is_current):
+            return False
+        met = barrier.is_met_by(position) and (
+            not (strict or made_of.strict) or position.reaches(head)
+        )
+        clean = log.judge(made_of.epoch or "", made_of.ids) is None
+        return (met or not rules.l4_barrier) and (clean or not rules.l4_clean)

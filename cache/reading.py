@@ -1,0 +1,217 @@
+"""The read path: memory, then the store, judged; then a load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from .call import Call
+from .context import (
+    Scope,
+    current_frame,
+    current_scope,
+    is_bypassed,
+    loading_alone,
+    viewer_was_read,
+)
+from .errors import StoreUnavailable
+from .facts import Bypassed, Missed, Why
+from .filling import Start
+from .flight import Flight, Outcome
+from .judging import Judge
+from .loading import Loads
+from .looking import LookUps
+from .protocol import Barrier, Verdict
+from .resolving import Resolver
+from .serving import Candidate, Serving, Sight
+from .tier import MemoryTier
+from .worker import Worker
+
+_LOOKS = 3
+"""How often a reader looks before it loads by itself, whoever else is loading."""
+
+MISS: Any = object()
+"""What is not there: `None` is a value."""
+
+
+class Reader:
+    """Answers the calls of one cache's functions.
+
+    `is_unavailable` says which of a load's errors mean that the database is away; `loads_alone`
+    is how many loads may run at once without the store.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root of a worker names each once
+        self,
+        worker: Worker,
+        *,
+        tier: MemoryTier,
+        look_ups: LookUps,
+        judge: Judge,
+        resolver: Resolver,
+        loads: Loads,
+        serving: Serving,
+        loads_alone: int,
+        is_unavailable: Callable[[BaseException], bool],
+    ) -> None:
+        self._worker = worker
+        self._tier = tier
+        self._look_ups = look_ups
+        self._judge = judge
+        self._resolver = resolver
+        self._loads = loads
+        self._serving = serving
+        self._alone = asyncio.Semaphore(loads_alone)
+        self._is_unavailable = is_unavailable
+
+    async def read(self, call: Call) -> Any:
+        """The value of a call: remembered, stored and valid, from a load under way, or loaded."""
+        if is_bypassed() and self._worker.rules.l0_transaction:
+            self._worker.tell(Bypassed(call.name, "an open transaction"))
+            return await call.load()
+        scope = current_scope()
+        if not call.policy.is_public:
+            viewer_was_read()
+        if self._resolver.is_due(scope.barrier):
+            await self._resolver.resolve(scope.barrier)
+        if scope.barrier.alone:
+            return await self._load_alone(call)
+        value = self._from_memory(call, scope)
+        return value if value is not MISS else await self._from_store(call, scope)
+
+    # ---- memory ----
+
+    def _from_memory(self, call: Call, scope: Scope) -> Any:
+        item, log = self._tier.get(call.key), self._worker.log
+        if item is None or self._is_strict(call):
+            return MISS
+        position = log.position
+        if position is None or not self._judge.may_use_log(scope.barrier, None):
+            return MISS
+        if item.judged != log.mark:
+            if log.judge(item.stamp.epoch, item.stamp.dependencies) is not None:
+                self._tier.discard(call.key)
+                return MISS
+            item.judged = log.mark
+        now, policy = self._worker.server_time, call.policy
+        if now < item.stamp.soft and not policy.early:
+            return self._serving.serve_remembered(call, scope, item, None)
+        if now >= item.stamp.soft + policy.stale_while_revalidate:
+            return MISS
+        start = Start(position, now, background=True)
+        return self._serving.serve_remembered(call, scope, item, start)
+
+    # ---- the store ----
+
+    async def _from_store(self, call: Call, scope: Scope) -> Any:
+        for attempt in range(1, _LOOKS + 1):
+            began = self._worker.clock.now()
+            try:
+                sight = await self._find(call, scope.barrier)
+            except StoreUnavailable as error:
+                self._worker.failed("look-up", error, began, scope.barrier)
+                return await self._load_alone(call)
+            value = await self._from_sight(call, scope, sight, is_last=attempt == _LOOKS)
+            if value is not MISS:
+                return value
+        raise AssertionError("unreachable: the last look loads")
+
+    async def _from_sight(self, call: Call, scope: Scope, sight: Sight, *, is_last: bool) -> Any:
+        """The value that this sight leads to, or `MISS`: look again."""
+        if sight.candidate is not None and self._serving.is_servable(call, sight):
+            start = Start(sight.look.head, sight.look.now, background=True)
+            return self._serving.serve(call, scope, sight.candidate, start)
+        if sight.verdict is Verdict.BARRIER and not is_last:
+            await self._resolver.resolve(scope.barrier, again=True)
+            return MISS if not scope.barrier.alone else await self._load_alone(call)
+        flight = self._loads.flights.get(call.key)
+        joins = flight is not None and not is_last
+        if flight is None or not joins:
+            self._worker.tell(Missed(call.key, call.name, sight.reason))
+            flight = self._loads.begin(call, scope, Start(sight.look.head, sight.look.now))
+        return await self._land(call, scope, sight, flight, joins=joins)
+
+    async def _find(self, call: Call, barrier: Barrier) -> Sight:
+        """Look up and judge. Raises `StoreUnavailable`."""
+        found = await self._look_ups.find(call.key)
+        if self._worker.rules.w5_heads:
+            barrier.saw(found.look.head)
+        if found.entry is None:
+            why = Verdict.UNREADABLE if found.unreadable else Verdict.ABSENT
+            return Sight(found.look, why)
+        stamp = found.entry.stamp
+        judged = await self._judge.judge(stamp, found, barrier, strict=self._is_strict(call))
+        if self._worker.rules.w5_heads:
+            barrier.saw(judged.look.head)
+        try:
+            value = call.declared.decode(found.entry.payload)
+        except ValueError:
+            return Sight(judged.look, Verdict.UNREADABLE)
+        size = len(found.entry.payload)
+        return Sight(judged.look, judged.verdict, Candidate(value, stamp, judged.as_of, size))
+
+    # ---- loading ----
+
+    async def _land(
+        self, call: Call, scope: Scope, sight: Sight, flight: Flight, *, joins: bool
+    ) -> Any:
+        """Wait for a flight: the value to serve, or `MISS` where its result may not be joined."""
+        candidate = sight.candidate
+        if candidate is not None and sight.verdict is None and await self._is_slow(call, flight):
+            return self._serving.serve_instead(call, candidate, sight, Why.SLOW)
+        try:
+            outcome = await flight.join()
+        except Exception as error:
+            if candidate is None or not self._may_serve_instead(call, candidate, sight, error):
+                raise
+            return self._serving.serve_instead(call, candidate, sight, Why.ERROR)
+        if not joins:
+            return self._serving.accept(outcome, scope.barrier)
+        strict = self._is_strict(call)
+        if not self._judge.may_join(outcome, sight.look.head, scope.barrier, strict=strict):
+            return MISS
+        return self._serving.join(call, outcome, scope.barrier)
+
+    async def _is_slow(self, call: Call, flight: Flight) -> bool:
+        """Whether a load takes longer than its policy's readers want to wait for it (J7)."""
+        patience = call.policy.load_timeout
+        if patience is None:
+            return False
+        limit = asyncio.ensure_future(self._worker.clock.sleep(patience))
+        try:
+            await asyncio.wait({flight.task, limit}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            limit.cancel()
+        return not flight.task.done()
+
+    def _may_serve_instead(
+        self, call: Call, candidate: Candidate, sight: Sight, error: Exception
+    ) -> bool:
+        """Whether `stale_if_error` serves this, whatever was purged: its database is away (J7)."""
+        patience = call.policy.stale_if_error
+        in_time = sight.look.now < candidate.stamp.soft + patience
+        return patience > 0 and in_time and self._is_unavailable(error)
+
+    async def _load_alone(self, call: Call) -> Any:
+        """Load without a store: in no flight, and stored nowhere; not too many at once."""
+        self._worker.tell(Missed(call.key, call.name, None))
+        frame = current_frame()
+        if frame is not None:
+            frame.dependencies.known = False
+        with loading_alone() as outermost:
+            if not outermost:  # its outermost load holds a place already
+                return await call.load()
+            async with self._alone:
+                return await call.load()
+
+    async def find_again(self, call: Call) -> Outcome | None:
+        """What another process stored meanwhile, for a load that waits for its lease."""
+        sight = await self._find(call, current_scope().barrier)
+        if sight.candidate is None or not self._serving.is_servable(call, sight):
+            return None
+        self._serving.remember(call, sight.candidate)
+        return Outcome(sight.candidate.value, sight.candidate.made_of(self._worker.rules))
+
+    def _is_strict(self, call: Call) -> bool:
+        return call.policy.is_strict and self._worker.rules.j6_strict
