@@ -1,69 +1,101 @@
-"""What is stored: a value with its full key, its stamp, and the version of this envelope."""
+"""What is stored: an encoded value with its full key and its stamp, in a versioned envelope.
+
+    byte 0      version of this layout
+    byte 1      bits 0 to 3: what the payload is (`Grain`); bit 4: it is compressed (zstandard)
+    bytes 2 on  MessagePack: [key, epoch, {tag: position}, stored, soft, hard, cost, strict,
+                payload]
+    last 4      CRC-32 of everything before, little-endian
+
+The schema digest of the result type is a part of the key: two versions of a program then have
+entries of their own, side by side, instead of overwriting what the other cannot read.
+"""
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import msgspec
 
+from .policy import Grain
 from .protocol import Stamp
 
-_VERSION = 1
+VERSION = 2
+_COMPRESSED = 0x10
+_GRAINS = {1: Grain.VALUE, 2: Grain.FRAGMENT}
+_CODES = {grain: code for code, grain in _GRAINS.items()}
+_HEAD, _TAIL = 2, 4
 
 
-class _Envelope(msgspec.Struct, frozen=True, array_like=True):
-    version: int
+class Entry(msgspec.Struct, frozen=True):
+    """An encoded value, what its validity is judged by, and how the value is encoded."""
+
+    key: str
+    stamp: Stamp
+    payload: bytes
+    grain: Grain = Grain.VALUE
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     key: str
     epoch: str
     dependencies: dict[str, int]
     stored: float
     soft: float
     hard: float
+    cost: float
+    strict: bool
     payload: bytes
 
 
-_decoder = msgspec.msgpack.Decoder(_Envelope)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Body)
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """An encoded value (MessagePack) and what its validity is judged by."""
-
-    key: str
-    stamp: Stamp
-    payload: bytes
-
-
-def encode_entry(entry: Entry) -> bytes:
+def pack(entry: Entry, *, compressed: bool) -> bytes:
+    """The envelope of an entry whose payload is compressed, or is not."""
     stamp = entry.stamp
-    return msgspec.msgpack.encode(
-        _Envelope(
-            version=_VERSION,
-            key=entry.key,
-            epoch=stamp.epoch,
-            dependencies=dict(stamp.dependencies),
-            stored=stamp.stored,
-            soft=stamp.soft,
-            hard=stamp.hard,
-            payload=entry.payload,
-        )
+    body = _Body(
+        entry.key,
+        stamp.epoch,
+        dict(stamp.dependencies),
+        stamp.stored,
+        stamp.soft,
+        stamp.hard,
+        stamp.cost,
+        stamp.strict,
+        entry.payload,
     )
+    flags = _CODES[entry.grain] | (_COMPRESSED if compressed else 0)
+    packed = bytes((VERSION, flags)) + _encoder.encode(body)
+    return packed + crc32(packed).to_bytes(_TAIL, "little")
 
 
-def decode_entry(stored: bytes, key: str) -> Entry | None:
-    """The entry of `key`, or None when these bytes are anything else.
+def unpack(stored: bytes, key: str) -> tuple[Entry, bool] | None:
+    """The entry of `key`, and whether its payload is compressed; None for any other bytes.
 
     Keys in Redis can be digests, and a client library once handed out crossed replies (redis-py,
     2023), so the full key is compared. Whatever cannot be read is a miss, never an error.
     """
-    try:
-        envelope = _decoder.decode(stored)
-    except msgspec.MsgspecError:
+    if len(stored) < _HEAD + _TAIL or stored[0] != VERSION:
         return None
-    if envelope.version != _VERSION or envelope.key != key:
+    view = memoryview(stored)
+    if crc32(view[:-_TAIL]) != int.from_bytes(view[-_TAIL:], "little"):
+        return None
+    grain = _GRAINS.get(stored[1] & ~_COMPRESSED)
+    try:
+        body = _decoder.decode(view[_HEAD:-_TAIL])
+    except ValueError:  # msgspec's own errors, and those of UTF-8
+        return None
+    # Not a number is neither more nor less: such an entry would never end.
+    if grain is None or body.key != key or not body.stored <= body.soft <= body.hard:
         return None
     stamp = Stamp(
-        epoch=envelope.epoch,
-        dependencies=envelope.dependencies,
-        stored=envelope.stored,
-        soft=envelope.soft,
-        hard=envelope.hard,
+        epoch=body.epoch,
+        dependencies=body.dependencies,
+        stored=body.stored,
+        soft=body.soft,
+        hard=body.hard,
+        cost=body.cost,
+        strict=body.strict,
     )
-    return Entry(key=key, stamp=stamp, payload=envelope.payload)
+    return Entry(key, stamp, body.payload, grain), bool(stored[1] & _COMPRESSED)
