@@ -41,7 +41,7 @@ class Frame:
 
 _scope: ContextVar[Scope | None] = ContextVar("freshql_cache_scope", default=None)
 _frame: ContextVar[Frame | None] = ContextVar("freshql_cache_frame", default=None)
-_bypassed: ContextVar[bool] = ContextVar("freshql_cache_bypassed", default=False)
+_bypassed: ContextVar[str] = ContextVar("freshql_cache_bypassed", default="")
 _alone: ContextVar[bool] = ContextVar("freshql_cache_alone", default=False)
 
 
@@ -90,17 +90,23 @@ def enter(scope: Scope, frame: Frame) -> None:
 
 
 def is_bypassed() -> bool:
+    return bool(_bypassed.get())
+
+
+def why_bypassed() -> str:
+    """What the innermost `bypass` is for; empty outside of one."""
     return _bypassed.get()
 
 
 @contextmanager
-def bypass() -> Iterator[None]:
+def bypass(why: str = "an open transaction") -> Iterator[None]:
     """Look up, join and store nothing in this block: for an open write transaction (L0).
 
     What a transaction reads may never be committed, so it must not reach anybody else; and what
-    others stored may be older than the locks that it holds.
+    others stored may be older than the locks that it holds. `why`, a few fixed words, is what the
+    fact `Bypassed` says.
     """
-    token = _bypassed.set(True)
+    token = _bypassed.set(why)
     try:
         yield
     finally:

@@ -78,7 +78,7 @@ class Fills:
         )
         stored = self._codec.encode(Entry(call.key, stamp, payload.encoded))
         if len(stored) > self._max_bytes:
-            reason = f"{len(stored)} bytes are more than {self._max_bytes}"
+            reason = f"too large: {len(stored)} bytes are more than {self._max_bytes}"
             self._worker.tell(NotStored(call.key, call.name, reason))
             return
         self._tier_put(call.key, outcome.value, stamp, len(payload.encoded))

@@ -14,6 +14,7 @@ from .context import (
     is_bypassed,
     loading_alone,
     viewer_was_read,
+    why_bypassed,
 )
 from .errors import StoreUnavailable
 from .facts import Bypassed, Missed, Why
@@ -68,7 +69,7 @@ class Reader:
     async def read(self, call: Call) -> Any:
         """The value of a call: remembered, stored and valid, from a load under way, or loaded."""
         if is_bypassed() and self._worker.rules.l0_transaction:
-            self._worker.tell(Bypassed(call.name, "an open transaction"))
+            self._worker.tell(Bypassed(call.name, why_bypassed()))
             return await call.load()
         scope = current_scope()
         if not call.policy.is_public:
