@@ -7,7 +7,7 @@ are alike only if nobody can change the one, and if decoding gives back what was
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 from msgspec import inspect
 
@@ -39,30 +39,41 @@ def check_frozen(result: Any) -> None:
         if isinstance(node, inspect.StructType | inspect.DataclassType) and not _is_frozen(node):
             raise DeclarationError(
                 f"a cached function must return frozen values, since all readers share them: "
-                f"{node.cls.__qualname__} at {place} of {result!r} is not frozen, "
+                f"{_plain(node).__qualname__} at {place} of {result!r} is not frozen, "
                 f"declare it with frozen=True"
             )
 
 
-def positions_of(result: Any) -> tuple[tuple[str, ...], ...]:
-    """The fields, in order, of every type within that is encoded by position, without names.
+def shape_of(result: Any) -> tuple[tuple[str, ...], ...]:
+    """How each part of a type is decoded: its kind, and the order of fields without names.
 
-    Two of them that change places look the same from outside, and their bytes decode as each other.
+    JSON schemas leave both out: a string may be a time, and two fields of a tuple that change
+    places look the same, while their bytes decode as each other.
     """
-    nodes = [node for _, node in _walk(inspect.type_info(result), "", set())]
     return tuple(
-        tuple(field.name for field in node.fields)
-        for node in nodes
-        if isinstance(node, inspect.NamedTupleType)
-        or (isinstance(node, inspect.StructType) and node.array_like)
+        (type(node).__name__, *_positions(node))
+        for _, node in _walk(inspect.type_info(result), "", set())
     )
 
 
+def _positions(node: inspect.Type) -> Iterator[str]:
+    if isinstance(node, inspect.NamedTupleType) or (
+        isinstance(node, inspect.StructType) and node.array_like
+    ):
+        yield from (field.name for field in node.fields)
+
+
 def _is_frozen(node: inspect.StructType | inspect.DataclassType) -> bool:
+    plain = _plain(node)
     if isinstance(node, inspect.StructType):
-        return node.cls.__struct_config__.frozen
-    parameters = getattr(node.cls, "__dataclass_params__", None)
+        return bool(plain.__struct_config__.frozen)
+    parameters = getattr(plain, "__dataclass_params__", None)  # classes of attrs have none
     return parameters is not None and bool(parameters.frozen)
+
+
+def _plain(node: inspect.StructType | inspect.DataclassType | inspect.NamedTupleType) -> Any:
+    """The class itself, where the type is a generic one with its arguments."""
+    return get_origin(node.cls) or node.cls
 
 
 def _walk(node: inspect.Type, place: str, seen: set[int]) -> Iterator[tuple[str, inspect.Type]]:
@@ -78,7 +89,7 @@ def _walk(node: inspect.Type, place: str, seen: set[int]) -> Iterator[tuple[str,
 def _parts(node: inspect.Type) -> Iterator[tuple[str | None, inspect.Type]]:
     if isinstance(node, inspect.StructType | inspect.DataclassType | inspect.NamedTupleType):
         for field in node.fields:
-            yield f"{node.cls.__qualname__}.{field.name}", field.type
+            yield f"{_plain(node).__qualname__}.{field.name}", field.type
     elif isinstance(node, inspect.Metadata):
         yield None, node.type
     elif isinstance(node, inspect.UnionType):

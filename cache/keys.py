@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .errors import DeclarationError
+from .frozen import shape_of
 
 _READABLE = 160
 """Characters of a key up to which Redis gets it as it is; longer ones are digested."""
@@ -43,7 +44,8 @@ def schema_digest(result: Any) -> str:
     for types that cannot be encoded and decoded again.
     """
     try:
-        shape = msgspec.json.encode(msgspec.json.schema(result), order="deterministic")
+        described = (msgspec.json.schema(result), shape_of(result))
+        shape = msgspec.json.encode(described, order="deterministic")
         msgspec.msgpack.Decoder(result)
     except TypeError as error:
         raise DeclarationError(
