@@ -71,6 +71,25 @@ def test_functions_that_cannot_be_cached_are_refused() -> None:
             cached(POLICY, tags=lambda *args, **kwargs: [])(function)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "tags", [lambda: ["row"], lambda ctx: [], lambda ctx, other: [], lambda ctx, row, more: []]
+)
+def test_tags_that_cannot_be_asked_like_the_function_are_refused(tags: Any) -> None:
+    async def read(ctx: object, row: int) -> Row | None:
+        return Row(row, "a")
+
+    with pytest.raises(DeclarationError, match=r"must take its parameters \(ctx, row\), got"):
+        cached(POLICY, tags=tags)(read)
+
+
+def test_tags_may_take_what_only_has_a_name_or_only_a_place() -> None:
+    async def read(row: int, /, *, part: str = "a") -> Row | None:
+        return Row(row, part)
+
+    assert cached(POLICY, tags=lambda row, *, part="a": [f"{row}:{part}"])(read).policy is POLICY
+    assert cached(POLICY, tags=lambda *args, **kwargs: [])(read).policy is POLICY
+
+
 def test_a_cached_function_can_be_read_without_a_call() -> None:
     @cached(POLICY, tags=lambda ctx, row: [f"row:{row}"])
     async def read(ctx: object, row: int) -> Row | None:
