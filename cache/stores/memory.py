@@ -96,7 +96,7 @@ class MemoryServer:
 
     def look(self, tags: Iterable[str]) -> Look:
         self._ensure_epoch(self.rules.f3_no_log, self.rules.f3_incarnation)
-        return Look(self._position(), self.now(), {tag: self._watermark(tag) for tag in tags})
+        return Look(self.position(), self.now(), {tag: self._watermark(tag) for tag in tags})
 
     def remember(self, lifetimes: Mapping[str, float]) -> None:
         self._ensure_epoch(self.rules.f3_no_log, self.rules.f3_incarnation)
@@ -106,7 +106,7 @@ class MemoryServer:
             if kept is None or kept.value.epoch != self.epoch:
                 # Not at the entry's own position: a purge may have come since its load began,
                 # and its watermark have been evicted. 0 is as wrong, for the rule's test.
-                head = self._position() if self.rules.l3_at_head else Position(self._name(), 0)
+                head = self.position() if self.rules.l3_at_head else Position(self._name(), 0)
                 self.watermarks[tag] = _Kept(head, expires)
             elif kept.expires < expires:
                 self.watermarks[tag] = _Kept(kept.value, expires)
@@ -115,7 +115,7 @@ class MemoryServer:
         self._ensure_epoch(self.rules.w2_epoch, self.rules.w2_incarnation)
         named = tuple(sorted(set(tags)))
         self._append(named)
-        position = self._position()
+        position = self.position()
         expires = self.now() + _WATERMARK_LIFETIME
         for tag in named:
             self.watermarks[tag] = _Kept(position, expires)
@@ -131,12 +131,12 @@ class MemoryServer:
                 if purge.id <= after.id:
                     break
                 purges.append(purge)
-        return Followed(self._position(), self.now(), purges[::-1])
+        return Followed(self.position(), self.now(), purges[::-1])
 
     def renew(self, expected: str | None) -> Position:
         if expected is None or expected == self.epoch:
             self._begin_epoch()
-        return self._position()
+        return self.position()
 
     def relay_begins(self, patience: float) -> Position:
         self._ensure_epoch(self.rules.f3_no_log, self.rules.f3_incarnation)
@@ -144,7 +144,7 @@ class MemoryServer:
         is_old = self.looked is None or abs(self.now() - self.looked) > patience
         if is_old and self.rules.w1_looked:
             self._begin_epoch()
-        return self._position()
+        return self.position()
 
     def relay_looked(self, epoch: str) -> None:
         if epoch == self.epoch:
@@ -153,7 +153,8 @@ class MemoryServer:
     def _name(self) -> str:
         return self.epoch or ""
 
-    def _position(self) -> Position:
+    def position(self) -> Position:
+        """Epoch and head as they are: nothing is checked, and no epoch begun."""
         return Position(self._name(), self.head)
 
     def _watermark(self, tag: str) -> Position | None:
