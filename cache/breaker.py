@@ -15,6 +15,7 @@ class Breaker:
     - `threshold`: failures in a row that open it.
     - `pause`: seconds for which it stays open, and between two probes.
     - `clock`: seconds, monotonic.
+    - `changed` is told whether it is open, whenever that changes.
 
     Without it each request would wait for the time-out of a server that hangs.
     """
@@ -25,10 +26,12 @@ class Breaker:
         threshold: int = 2,
         pause: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[bool], None] = lambda is_open: None,
     ) -> None:
         self._threshold = threshold
         self._pause = pause
         self._clock = clock
+        self._changed = changed
         self._failures = 0
         self._next_probe = 0.0
 
@@ -51,9 +54,12 @@ class Breaker:
         self._next_probe = self._clock()
 
     def succeeded(self) -> None:
-        self._failures = 0
+        was_open, self._failures = self.is_open, 0
+        if was_open:
+            self._changed(False)
 
     def failed(self) -> None:
         self._failures += 1
         if self._failures == self._threshold:
             self._next_probe = self._clock() + self._pause
+            self._changed(True)

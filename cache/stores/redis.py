@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from ..facts import Observer, RoundTrip
 from ..keys import storage_key
+from ..observers import Observers
 from ..policy import MAX_LIFETIME
 from ..protocol import Followed, Look, Position
 from . import wire
@@ -60,7 +61,7 @@ class RedisStore:
         self._redis = redis
         self._state = state or redis
         self._prefix = prefix
-        self._observers = tuple(observers)
+        self._observers = Observers(observers)
         self._new_epoch = new_epoch
         self._keys = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
         self._line: Line | None = None
@@ -159,5 +160,5 @@ class RedisStore:
         return replies
 
     def _tell(self, purpose: str, commands: int) -> None:
-        for observer in self._observers:
-            observer(RoundTrip(purpose, commands))
+        if self._observers:
+            self._observers(RoundTrip(purpose, commands))
