@@ -171,7 +171,10 @@ class TokenIgnored:
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """One exchange with the store of `commands` commands; `purpose` is what it was for."""
+    """One question to the store, of `commands` commands; `purpose` is what it is for.
+
+    What is asked in one tick of the event loop leaves together, and is one exchange with Redis.
+    """
 
     purpose: str
     commands: int

@@ -63,7 +63,7 @@ def _name_of(observer: Observer) -> str:
 def tells_breaker(name: str, observers: Iterable[Observer]) -> Callable[[bool], None]:
     """What a breaker calls when it changes, for the facts of the server `name`:
 
-    open_redis(url, breaker=Breaker(changed=tells_breaker("redis", observers)))
+    open_redis(url, breaker=Breaker(on_change=tells_breaker("redis", observers)))
     """
     tell = Observers(observers)
     return lambda is_open: tell(BreakerChanged(name, is_open))

@@ -150,21 +150,21 @@ COUNTERS: Sequence[Counted] = (
     # The store
     _counter(
         facts.RoundTrip,
-        "round_trips",
-        "Exchanges with the store.",
+        "store_calls",
+        "Questions to the store; those of one tick leave as one exchange.",
         purpose=lambda fact: fact.purpose,
     ),
     _counter(
         facts.RoundTrip,
-        "commands",
-        "Commands that the exchanges held.",
+        "store_commands",
+        "Commands of the questions to the store.",
         amount=lambda fact: fact.commands,
         purpose=lambda fact: fact.purpose,
     ),
     _counter(
         facts.StoreFailed,
         "store_failures",
-        "Exchanges that failed.",
+        "Questions that the store did not answer.",
         purpose=lambda fact: fact.purpose,
     ),
     _counter(
