@@ -47,9 +47,9 @@ def schema_digest(result: Any) -> str:
         described = (msgspec.json.schema(result), shape_of(result))
         shape = msgspec.json.encode(described, order="deterministic")
         msgspec.msgpack.Decoder(result)
-    except TypeError as error:
+    except (TypeError, KeyError) as error:  # KeyError: a dataclass with fields that are computed
         raise DeclarationError(
-            f"a cached function must return scalars, tuples or frozen structs, got {result!r}: "
-            f"{error}"
+            f"a cached function must return scalars, tuples or frozen structs, got {result!r} "
+            f"({error!r}): return a frozen dataclass of what was read, not a type with resolvers"
         ) from error
     return hashlib.blake2b(shape, digest_size=6).hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import strawberry
 
 from cache import CachePolicy, CacheScope, DeclarationError, cached
 from cache.policy import MAX_LIFETIME
@@ -22,6 +23,17 @@ class Color(enum.Enum):
 class Row(msgspec.Struct, frozen=True):
     id: int
     name: str
+
+
+@strawberry.type
+class Shelf:
+    """What Strawberry shows of a shelf."""
+
+    id: int
+
+    @strawberry.field
+    async def books(self) -> int:
+        return 0
 
 
 @pytest.mark.parametrize(
@@ -59,12 +71,16 @@ def test_functions_that_cannot_be_cached_are_refused() -> None:
     async def live_object() -> Color | inspect.Signature:
         return Color.RED
 
+    async def graphql_type() -> Shelf | None:
+        return None
+
     complaints = {
         plain: "needs an `async def` function",
         unannotated: "has no result annotation",
         variadic: "parameters must all be named",
         method: "is a method",
         live_object: "must return scalars, tuples or frozen structs",
+        graphql_type: "return a frozen dataclass of what was read, not a type with resolvers",
     }
     for function, complaint in complaints.items():
         with pytest.raises(DeclarationError, match=complaint):
@@ -112,12 +128,12 @@ def test_keys_tell_apart_whatever_differs() -> None:
         ("a,b",), ('a","b',), (Color.RED, 1), (Row(1, "a"),), (Row(1, "b"),),
         (datetime(2026, 1, 1, tzinfo=UTC),), ({"a": 1, "b": 2},),
     ]  # fmt: skip
-    keys = {read.request("anonymous", *given).key for given in arguments}
+    keys = {read.call("anonymous", *given).key for given in arguments}
 
     assert len(keys) == len(arguments)
-    same = [read.request("x", 1, more=2).key, read.request("y", value=1, more=2).key]
+    same = [read.call("x", 1, more=2).key, read.call("y", value=1, more=2).key]
     assert same[0] == same[1]  # by name or by place, and whoever asks: it is public
-    assert read.request("x", {"a": 1, "b": 2}).key == read.request("x", {"b": 2, "a": 1}).key
+    assert read.call("x", {"a": 1, "b": 2}).key == read.call("x", {"b": 2, "a": 1}).key
 
 
 def test_an_argument_without_a_canonical_form_is_refused() -> None:
@@ -126,7 +142,7 @@ def test_an_argument_without_a_canonical_form_is_refused() -> None:
         return 1
 
     with pytest.raises(TypeError, match="cannot be part of a cache key"):
-        read.request("anonymous", object())
+        read.call("anonymous", object())
 
 
 def test_private_keys_hold_the_viewer() -> None:
@@ -135,4 +151,4 @@ def test_private_keys_hold_the_viewer() -> None:
         return 1
 
     viewers = ["anonymous", "7:CUSTOMER", "7:STAFF", "", '",1']
-    assert len({read.request(viewer).key for viewer in viewers}) == len(viewers)
+    assert len({read.call(viewer).key for viewer in viewers}) == len(viewers)
