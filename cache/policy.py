@@ -129,13 +129,12 @@ class CachePolicy:
         """Whether this reader of a fresh entry refreshes it before its end; `now` in server time.
 
         XFetch: Vattani, Chierichetti, Lowenstein, "Optimal Probabilistic Cache Stampede
-        Prevention", VLDB 2015, figure 3. With β = 1 the expected number of readers that refresh
-        too early is least, whatever the rate of reads.
+        Prevention", VLDB 2015: `now - cost * β * ln(u) >= soft` with `u` uniform in (0, 1], which
+        needs neither a lock nor the rate of reads. A larger β refreshes earlier.
         """
         if not self.early:
             return False
-        # In (0, 1]: the logarithm of 0 has no value.
-        uniform = 1.0 - random()
+        uniform = 1.0 - random()  # never 0, of which there is no logarithm
         return now - stamp.cost * self.early * math.log(uniform) >= stamp.soft
 
 
