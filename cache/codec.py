@@ -119,11 +119,15 @@ def decoder_for(result: Any, grain: Grain) -> Callable[[bytes], Any]:
             "a function that returns a Fragment must have a policy of grain=Grain.FRAGMENT, got "
             "Grain.VALUE: add it"
         )
-    check_frozen(result)
     try:
-        return msgspec.msgpack.Decoder(result).decode
+        decode = msgspec.msgpack.Decoder(result).decode
     except TypeError as error:
-        raise DeclarationError(f"{result!r} cannot be decoded: {error}") from error
+        raise DeclarationError(
+            "a cached function must return scalars, tuples or frozen structs, which can be "
+            f"decoded, got {result!r}: {error}"
+        ) from error
+    check_frozen(result)
+    return decode
 
 
 def _fragment_decoder(result: Any) -> Callable[[bytes], Any]:
