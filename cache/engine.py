@@ -75,6 +75,7 @@ class Cache:
         self.store = store
         self._tell = Observers(observers)
         log = Log(rules, max_staleness=self.settings.max_staleness)
+        self.log = log
         self._worker = Worker(log, clock or SystemClock(), self._tell)
         self._outbox = outbox
         self._purges = Purges(self._publish)
@@ -159,6 +160,10 @@ class Cache:
         self._tasks = [loop.create_task(self.follower.run(), name="cache: follower")]
         if self.relay is not None:
             self._tasks.append(loop.create_task(self.relay.run(), name="cache: relay"))
+
+    async def catch_up(self, patience: float) -> bool:
+        """Wait until this cache is current, up to `patience` seconds; says whether it is."""
+        return await self.follower.catch_up(patience)
 
     async def close(self) -> None:
         """Stop following, wait for loads under way, and try once more to publish what waits."""

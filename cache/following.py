@@ -89,17 +89,25 @@ class Follower:
 
     async def reach(self, target: Position, patience: float) -> bool:
         """Wait up to `patience` seconds until the log is applied up to `target`."""
+
+        def is_there() -> bool:
+            position = self._view.position
+            return position is not None and position.reaches(target)
+
+        return await self._until(is_there, patience)
+
+    async def catch_up(self, patience: float) -> bool:
+        """Wait up to `patience` seconds until this worker's view is current."""
+        return await self._until(lambda: self._view.is_current(self._clock.now()), patience)
+
+    async def _until(self, is_there: Callable[[], bool], patience: float) -> bool:
         limit = asyncio.ensure_future(self._clock.sleep(patience))
         try:
-            while not self._has(target) and not limit.done():
+            while not is_there() and not limit.done():
                 self._moved.clear()
                 moved = asyncio.ensure_future(self._moved.wait())
                 await asyncio.wait({moved, limit}, return_when=asyncio.FIRST_COMPLETED)
                 moved.cancel()
         finally:
             limit.cancel()
-        return self._has(target)
-
-    def _has(self, target: Position) -> bool:
-        position = self._view.position
-        return position is not None and position.reaches(target)
+        return is_there()
