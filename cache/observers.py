@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from .facts import BreakerChanged, Defect, Fact, Observer, ObserverFailed
+from .facts import Defect, Fact, Observer, ObserverFailed
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +58,6 @@ def _name_of(observer: Observer) -> str:
     """Its function's or its class's name: few, and no addresses in them."""
     named = observer if hasattr(observer, "__qualname__") else type(observer)
     return f"{named.__module__}.{named.__qualname__}"
-
-
-def tells_breaker(name: str, observers: Iterable[Observer]) -> Callable[[bool], None]:
-    """What a breaker calls when it changes, for the facts of the server `name`:
-
-    open_redis(url, breaker=Breaker(on_change=tells_breaker("redis", observers)))
-    """
-    tell = Observers(observers)
-    return lambda is_open: tell(BreakerChanged(name, is_open))
 
 
 def log_defects(fact: Fact) -> None:

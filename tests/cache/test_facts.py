@@ -9,9 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from cache import Cache, CachePolicy, CacheScope, RedisStore, cached, facts
-from cache.breaker import Breaker
-from cache.facts import BreakerChanged, Defect, Fact, Hit, ObserverFailed, Tier, TokenIgnored
-from cache.observers import Observers, log_defects, tells_breaker
+from cache.facts import Defect, Fact, Hit, ObserverFailed, Tier, TokenIgnored
+from cache.observers import Observers, log_defects
 from cache.protocol import Position
 
 KINDS = get_args(Fact)
@@ -121,21 +120,7 @@ async def test_no_request_fails_because_of_an_observer(
     await cache.close()
 
 
-# ---- the breaker, defects ----
-
-
-def test_a_breaker_tells_when_it_opens_and_when_it_closes() -> None:
-    told: list[Fact] = []
-    breaker = Breaker(threshold=2, pause=0.0, on_change=tells_breaker("redis", [told.append]))
-    breaker.succeeded()
-    breaker.failed()
-    assert told == []
-    breaker.failed()
-    breaker.failed()
-    assert told == [BreakerChanged("redis", True)]
-    breaker.succeeded()
-    breaker.succeeded()
-    assert told == [BreakerChanged("redis", True), BreakerChanged("redis", False)]
+# ---- defects ----
 
 
 def test_defects_are_errors_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
