@@ -73,7 +73,7 @@ class Outbox(Protocol):
         ...
 
     async def read(self, ids: Iterable[str]) -> Mapping[str, OutboxRow]:
-        """Those of these rows that are there; read fresh, without locks, outside of transactions."""
+        """Those of these rows that are there; read fresh, unlocked, in no transaction."""
         ...
 
     async def prune(self, age: float) -> bool:

@@ -1,0 +1,115 @@
+"""Publishing rows of the outbox: what relays and readers do in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from .clock import Clock
+from .facts import Drained, Fact, Invalidated
+from .marks import Marks
+from .outbox import Outbox, OutboxRow
+from .protocol import Position, Rules
+from .stores.base import State
+
+PATIENCE = 30.0
+"""Seconds: when no relay looked for so long, rows may have come and gone unseen: a new epoch."""
+
+KEPT = 60.0
+"""Seconds for which a row outlives its publication; more than `PATIENCE` and a look together."""
+
+ROWS = 1_000
+"""Rows that are read at once."""
+
+_TAGS = 500
+"""Tags of one purge, about: the state server does nothing else meanwhile."""
+
+_LONGEST_LOOK = 5.0
+
+
+class Publisher:
+    """Finds rows that are unpublished as `store` knows it, and publishes them."""
+
+    def __init__(  # noqa: PLR0913 - a part of the relay: it is handed what that was handed
+        self,
+        store: State,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        pause: float,
+        rules: Rules,
+        tell: Callable[[Fact], object],
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._rules = rules
+        self._tell = tell
+        self._epoch: str | None = None
+        self.marks = Marks(outbox, clock, pause)
+
+    async def begin(self) -> Position:
+        """The head, under an epoch that no row of the outbox can have missed."""
+        if self._rules.w1_looked:
+            head = await self._store.relay_begins(PATIENCE)
+        else:
+            head = (await self._store.look(())).head
+        self._epoch = head.epoch
+        return head
+
+    async def looked(self, epoch: str, since: float) -> None:
+        """Note that the outbox was looked at, at `since` by the worker's clock."""
+        # The server notes when this arrives. What lies between is missing from the time for which
+        # rows are kept, so a look that took long, or whose process was stopped, does not count.
+        if self._rules.w1_looked and self._clock.now() - since < _LONGEST_LOOK:
+            await self._store.relay_looked(epoch)
+
+    async def waiting(self, epoch: str, done: Iterable[str] = ()) -> list[OutboxRow]:
+        """A page of the rows that are unpublished under `epoch`, but for those in `done`.
+
+        Empty only when there are no more; full with `ROWS` rows or more.
+        """
+        skipped = set(done) | self.marks.of(epoch)
+        rows: Sequence[OutboxRow] = await self._outbox.waiting(epoch, ROWS + len(skipped))
+        if not self._rules.w1_epoch:
+            rows = [row for row in rows if row.published is None]
+        return [row for row in rows if row.id not in skipped]
+
+    async def current_epoch(self) -> str:
+        """The epoch as the state server knows it now."""
+        return (await self._store.look(())).head.epoch
+
+    async def publish(self, rows: Sequence[OutboxRow]) -> Position:
+        """One purge of all that these rows name."""
+        tags = frozenset[str]().union(*(row.tags for row in rows))
+        position = await self._store.invalidate(sorted(tags))
+        self._tell(Invalidated(tags, position))
+        return position
+
+    def as_marked(self, position: Position) -> Position:
+        """What a row that was published at `position` is marked with: its epoch, not ours (W1)."""
+        if self._rules.w1_mark or self._epoch is None:
+            return position
+        return Position(self._epoch, position.id)
+
+    def mark_later(self, ids: Iterable[str], position: Position) -> None:
+        """Mark these rows as published at `position`, soon and in the background."""
+        self.marks.add(ids, self.as_marked(position))
+
+    def drained(self, rows: int, epoch: str) -> None:
+        """Tell that so many rows were published."""
+        if rows:
+            self._tell(Drained(rows, epoch))
+
+
+def batches(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
+    """`rows` in parts, each of about as many tags as one purge should have."""
+    batch: list[OutboxRow] = []
+    tags = 0
+    for row in rows:
+        if batch and tags + len(row.tags) > _TAGS:
+            yield batch
+            batch, tags = [], 0
+        batch.append(row)
+        tags += len(row.tags)
+    if batch:
+        yield batch

@@ -1,0 +1,214 @@
+"""The relay: it publishes what its own writer did not (W1). One in each worker."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from .clock import Clock
+from .errors import StoreUnavailable
+from .facts import Fact, StoreFailed
+from .outbox import Outbox, OutboxRow
+from .protocol import ALL, Position, Rules
+from .publishing import KEPT, ROWS, Publisher, batches
+from .rounds import Rounds
+from .stores.base import State
+
+log = logging.getLogger(__name__)
+
+_PRUNE_EVERY = 15.0
+_LONGEST_PAUSE = 1.0
+_EPOCHS = 3
+"""Epochs that may begin one after the other before a drain gives up."""
+
+
+class Relay:
+    """Publishes the rows of `outbox` through `store`; every part of it can be called at any time.
+
+    `step` looks once; `run` looks every Δ/8, whatever is away. `drain` and `publish` are for
+    readers that cannot wait for it (J5, F2). All may publish the same row: a second purge costs
+    a load, a missing one would leave the old value.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root of a worker names each once
+        self,
+        store: State,
+        outbox: Outbox,
+        *,
+        max_staleness: float,
+        clock: Clock,
+        rules: Rules = ALL,
+        tell: Callable[[Fact], object] = lambda fact: None,
+    ) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._rules = rules
+        self._tell = tell
+        self._poll = max_staleness / 8
+        self._patience = max_staleness / 4
+        self._publisher = Publisher(store, outbox, clock, pause=self._poll, rules=rules, tell=tell)
+        self._rounds = Rounds(self._drain)
+        self._seen: dict[str, float] = {}
+        self._done: dict[str, Position] = {}
+        self._pruned_at = -math.inf
+
+    # ---- by itself ----
+
+    async def run(self) -> None:
+        """Look until cancelled. The store and the database may be away: then it looks on."""
+        failures = 0
+        while True:
+            failures = await self._look(failures)
+            await self._clock.sleep(min(self._poll * 2 ** min(failures, 8), self._longest_pause))
+
+    async def _look(self, failures: int) -> int:
+        """Look once, after so many failures in a row. Returns how many there are then."""
+        try:
+            await self.step()
+        except StoreUnavailable as error:
+            self._tell(StoreFailed("relay", str(error)))
+            if not failures:
+                log.warning("the outbox cannot be relayed, trying on: %s", error)
+            return failures + 1
+        except Exception:
+            # The database's driver may raise anything while it is away, and a relay that ends
+            # would leave purges unpublished for ever.
+            if not failures:
+                log.exception("the outbox cannot be looked at, trying on")
+            return failures + 1
+        if failures:
+            log.info("the outbox is relayed again, after %d failures", failures)
+        return 0
+
+    async def step(self) -> None:
+        """Look once. Raises `StoreUnavailable` and the outbox's errors."""
+        epoch = (await self._publisher.begin()).epoch
+        more = True
+        while more:
+            began = self._clock.now()
+            more = await self._publish_due(epoch)
+            if any(position.epoch != epoch for position in self._done.values()):
+                return  # another began meanwhile: the next look is under it
+        await self._publisher.looked(epoch, began)
+        await self._prune()
+
+    @property
+    def _longest_pause(self) -> float:
+        return max(self._poll, _LONGEST_PAUSE)
+
+    async def _publish_due(self, epoch: str) -> bool:
+        """Publish the rows of a page that are due. Returns whether there may be more."""
+        rows = await self._publisher.waiting(epoch)
+        now = self._clock.now()
+        # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
+        self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
+        self._done = {
+            row.id: self._done[row.id]
+            for row in rows
+            if row.id in self._done and self._done[row.id].epoch == epoch
+        }
+        due = self._waited(rows, now - self._patience)
+        if not due:
+            return False
+        async with self._outbox.unpublished(epoch, 2 * ROWS) as held:
+            free = {row.id for row in held}
+            await self._publish_and_mark([row for row in due if row.id in free])
+        # Who holds a row may have been stopped right then: it is not left alone for ever.
+        await self._publish_and_mark(self._waited(due, now - 2 * self._patience))
+        published = len(due) - len(self._waited(due, now))
+        self._publisher.drained(published, epoch)
+        return published > 0 and len(rows) >= ROWS
+
+    def _waited(self, rows: Iterable[OutboxRow], since: float) -> list[OutboxRow]:
+        """Those that were seen by then, and that this relay did not publish since."""
+        return [row for row in rows if self._seen[row.id] <= since and row.id not in self._done]
+
+    async def _publish_and_mark(self, rows: Sequence[OutboxRow]) -> None:
+        for some in batches(rows):
+            position = await self._publisher.publish(some)
+            ids = [row.id for row in some]
+            # Remembered, in case they cannot be marked: they are not due again with every look.
+            self._done |= dict.fromkeys(ids, position)
+            await self._outbox.mark(ids, self._publisher.as_marked(position))
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        if now - self._pruned_at >= _PRUNE_EVERY:
+            self._pruned_at = now
+            if await self._outbox.prune(KEPT):
+                self._pruned_at = -math.inf
+
+    # ---- for readers ----
+
+    async def drain(self) -> Position:
+        """Publish everything that was unpublished when this was called, however new.
+
+        Returns a position, of the epoch under which nothing was left. Callers at the same time
+        share one drain, that begins after the last of them came. Raises `StoreUnavailable` and
+        the outbox's errors.
+        """
+        return await self._rounds.take_part()
+
+    async def _drain(self) -> Position:
+        head = await self._publisher.begin()
+        for _ in range(_EPOCHS):
+            reached = await self._publish_all(head)
+            if reached.epoch == head.epoch:
+                return reached
+            head = reached  # what was published before this one began is to go out again
+        raise StoreUnavailable(f"{_EPOCHS} epochs began one after the other during a drain")
+
+    async def _publish_all(self, head: Position) -> Position:
+        """All that there is now, under `head`'s epoch; if another begins, its position."""
+        done: dict[str, Position] = {}
+        while True:
+            began = self._clock.now()
+            # Without locks: what another relay holds is not published yet. Nor does it wait for
+            # marks: what is published and not marked is in `done`.
+            rows = await self._publisher.waiting(head.epoch, done)
+            for some in batches(rows):
+                position = await self._publisher.publish(some)
+                ids = [row.id for row in some]
+                self._publisher.mark_later(ids, position)
+                if position.epoch != head.epoch:
+                    return position
+                done |= dict.fromkeys(ids, position)
+            if len(rows) < ROWS:  # what comes from now on is newer than whoever asked
+                await self._publisher.looked(head.epoch, began)
+                self._publisher.drained(len(done), head.epoch)
+                return max([head, *done.values()])
+            await self._publisher.marks.flush()
+
+    async def publish(self, ids: Iterable[str]) -> Mapping[str, Position | None]:
+        """J5: for each row a position at which it was published, or is now; None for one that is
+        gone. Raises `StoreUnavailable` and the outbox's errors."""
+        wanted = list(dict.fromkeys(ids))
+        rows = await self._outbox.read(wanted)
+        positions = await self._published(rows.values())
+        for some in batches([row for row in rows.values() if row.id not in positions]):
+            position = await self._publisher.publish(some)
+            positions |= {row.id: position for row in some}
+            self._publisher.mark_later([row.id for row in some], position)
+        return {one: positions.get(one) for one in wanted}
+
+    async def _published(self, rows: Iterable[OutboxRow]) -> dict[str, Position]:
+        """Where those were published that were under the current epoch."""
+        known = {row.id: self._publisher.marks.get(row.id) or row.published for row in rows}
+        positions = {one: position for one, position in known.items() if position is not None}
+        if not positions or not self._rules.w1_epoch:
+            return positions
+        # Asked for after the rows were read: an epoch that began in between is not missed.
+        epoch = await self._publisher.current_epoch()
+        return {one: position for one, position in positions.items() if position.epoch == epoch}
+
+    # ---- for writers ----
+
+    def mark_later(self, ids: str | Iterable[str], position: Position) -> None:
+        """Mark rows as published at `position`, within Δ/8, in the background."""
+        self._publisher.mark_later([ids] if isinstance(ids, str) else ids, position)
+
+    async def aclose(self) -> None:
+        """Stop drains, and write the marks that wait."""
+        await self._rounds.close()
+        await self._publisher.marks.close()
