@@ -6,13 +6,18 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from .fragment import Fragment
 from .protocol import Stamp
 
 LARGEST_SHARE = 8
 """An item may take at most one part in so many of the tier: one value must not empty it."""
 
-OVERHEAD = 1_024
-"""Bytes that an item takes beside its key and its value."""
+_ITEM, _TAG = 600, 110
+"""Bytes that an item takes beside its key and value, and each tag that it depends on."""
+
+_DECODED = 3
+"""How many times its encoding a decoded value takes, about: measured are 1 (long texts) to 8 (many
+small numbers), 2 to 5 for rows and pages of the store; see `benchmarks/memory.py`."""
 
 
 class Remembered:
@@ -32,12 +37,17 @@ class Remembered:
 
     @property
     def cost(self) -> int:
-        """Bytes that it takes, about."""
-        return OVERHEAD + len(self.key) + self.size
+        """Bytes that it takes in memory, about: to walk through each value would cost too much."""
+        is_flat = isinstance(self.value, Fragment | str | bytes)
+        size = self.size if is_flat else self.size * _DECODED
+        return _ITEM + len(self.key) + _TAG * len(self.stamp.dependencies) + size
 
 
 class MemoryTier:
     """Holds at most `max_bytes`; what was used the longest ago goes first. For one event loop.
+
+    Least recently used, and not least frequently: that hits more often while tastes stay the same,
+    but never again once they change, since what was popular once stays for ever.
 
     Raises `ValueError` for a size that cannot be.
     """
