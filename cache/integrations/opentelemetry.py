@@ -72,6 +72,11 @@ class OpenTelemetryObserver:
         else:
             self._add_event(span, fact)
 
+    @property
+    def waiting(self) -> int:
+        """Loads whose end is awaited; at most `MOST_WAITING`."""
+        return len(self._origins)
+
     def _count(self, span: Span, attribute: str) -> None:
         counts = self._counts.setdefault(span, Counter())
         counts[attribute] += 1
