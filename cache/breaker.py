@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 
 class Breaker:
-    """Counts failures in a row; open, it refuses at once; then one probe tries again.
+    """Counts failures in a row; open, it lets through one probe in each pause.
 
-    - `threshold`: failures in a row that open it.
+    - `threshold`: failures in a row that open it. One that had to be waited for is enough: the
+      next would be waited for as well.
     - `pause`: seconds for which it stays open, and between two probes.
     - `clock`: seconds, monotonic.
     - `changed` is told whether it is open, whenever that changes.
@@ -24,7 +25,7 @@ class Breaker:
         self,
         *,
         threshold: int = 2,
-        pause: float = 0.5,
+        pause: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
         changed: Callable[[bool], None] = lambda is_open: None,
     ) -> None:
@@ -49,17 +50,15 @@ class Breaker:
         self._next_probe = now + self._pause
         return True
 
-    def insist(self) -> None:
-        """Let the next caller through, for what must be tried whatever was learned before."""
-        self._next_probe = self._clock()
-
     def succeeded(self) -> None:
         was_open, self._failures = self.is_open, 0
         if was_open:
             self._changed(False)
 
-    def failed(self) -> None:
-        self._failures += 1
-        if self._failures == self._threshold:
+    def failed(self, *, waited: bool = False) -> None:
+        """Note a failure; `waited`: somebody waited for it until the time was over."""
+        was_open = self.is_open
+        self._failures += self._threshold if waited else 1
+        if self.is_open and not was_open:
             self._next_probe = self._clock() + self._pause
             self._changed(True)

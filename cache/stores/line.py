@@ -8,44 +8,71 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import AskError, ResponseError, TryAgainError
+
+from .cluster import GuardedCluster, primary_of
 
 Command = Sequence[str | bytes | int | float]
 
 
 class Line:
-    """One connection to the server of `redis`, outside of its pool and of its time-outs.
+    """One connection to the primary that serves `key`, outside of its pool and its time-outs.
 
-    It is opened at the first question, and again at the first one after it broke. One caller at a
-    time.
+    It is opened at the first question, and again at the first one after anything went wrong: then
+    to whichever server is the primary by now. One caller at a time.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        pool = redis.connection_pool
-        self._connection = pool.make_connection()  # type: ignore[no-untyped-call]
+    def __init__(self, redis: Redis, key: str) -> None:
+        self._redis = redis
+        self._key = key
+        self._server: Redis | None = None
+        self._connection: Any = None  # redis-py leaves these without types
 
-    async def ask(self, commands: Sequence[Command], patience: float) -> list[Any]:
-        """The replies to these commands, errors of the server among them, within `patience` s.
+    async def ask(self, commands: Sequence[Command], patience: float) -> Any:
+        """The reply to the last of these commands, sent together, within `patience` seconds.
 
-        Whatever else goes wrong, and cancellation too, closes the connection: no reply is left on
-        it for the next question. Raises redis-py's errors and `TimeoutError`.
+        Whatever goes wrong, cancellation too, closes the connection: no reply is left on it for the
+        next question. Raises redis-py's errors and `TimeoutError`.
         """
         try:
             async with asyncio.timeout(patience):
-                await self._connection.connect()
-                packed = self._connection.pack_commands(commands)
-                await self._connection.send_packed_command(packed, check_health=False)
-                return [await self._reply() for _ in commands]
+                return await self._exchange(commands)
+        except (AskError, TryAgainError):
+            # The keys are moving, or have moved: the ordinary client knows how to find them.
+            await self.close()
+            redis: Any = self._redis
+            return await redis.execute_command(*commands[-1])
         except BaseException:
             await self.close()
+            if isinstance(self._redis, GuardedCluster):
+                self._redis.doubt()
             raise
 
-    async def _reply(self) -> Any:
-        try:
-            return await self._connection.read_response(timeout=math.inf)
-        except ResponseError as error:
-            return error
+    async def _exchange(self, commands: Sequence[Command]) -> Any:
+        server = await primary_of(self._redis, self._key)
+        if server is not self._server:
+            await self.close()
+            self._server = server
+            pool: Any = server.connection_pool
+            self._connection = pool.make_connection()
+        connection = self._connection
+        await connection.connect()
+        await connection.send_packed_command(connection.pack_commands(commands), False)
+        replies = [await _reply(connection) for _ in commands]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies[-1]
 
     async def close(self) -> None:
         """Close the connection; the next question opens another."""
-        await self._connection.disconnect(nowait=True)
+        connection, self._server, self._connection = self._connection, None, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as error:
+        return error

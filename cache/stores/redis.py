@@ -9,16 +9,16 @@ from typing import Any, cast
 import msgspec
 from redis.asyncio import Redis
 
-from ..facts import Observer, RoundTrip
+from ..facts import Observer, RoundTrip, StoreFailed
 from ..keys import storage_key
 from ..observers import Observers
 from ..policy import MAX_LIFETIME
 from ..protocol import Followed, Look, Position
 from . import wire
 from .base import Fill
-from .connection import GuardedRedis
 from .line import Command, Line
-from .script import Argument, Script, run_pipeline, translated
+from .node import insisting
+from .script import Argument, Script, translated
 
 _WATERMARK_LIFETIME = MAX_LIFETIME + 3_600
 """Seconds: longer than any entry lives, or a purge would be forgotten before what it purged."""
@@ -61,10 +61,10 @@ class RedisStore:
         self._redis = redis
         self._state = state or redis
         self._prefix = prefix
-        self._observers = Observers(observers)
+        self._observe = Observers(observers)
         self._new_epoch = new_epoch
         self._keys = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
-        self._line: Line | None = None
+        self._line = Line(self._state, self._keys[1])
 
     # ---- entries ----
 
@@ -84,7 +84,13 @@ class RedisStore:
             key = storage_key(self._prefix, fill.key)
             pipeline.set(key, fill.stored, px=wire.milliseconds(fill.lifetime))
         self._tell("put", len(fills))
-        await run_pipeline(self._redis, pipeline)
+        with translated():
+            replies = await pipeline.execute(raise_on_error=False)
+            failed = [reply for reply in replies if isinstance(reply, Exception)]
+            if len(failed) == len(fills):
+                raise failed[0]
+        if failed:  # a node of a cluster is away, the entries on the others are stored
+            self._observe(StoreFailed("put", f"{len(failed)} of {len(fills)}: {failed[0]}"))
 
     # ---- state ----
 
@@ -99,15 +105,11 @@ class RedisStore:
 
     async def invalidate(self, tags: Iterable[str]) -> Position:
         named = sorted(set(tags))
-        if isinstance(self._state, GuardedRedis):
-            # A pause of this process can open the breaker of a server that is well. Readers load
-            # then; a purge that is not even tried would leave everyone else an old value.
-            self._state.breaker.insist()
         lifetimes = map(wire.milliseconds, (_WATERMARK_LIFETIME, _LOG_LIFETIME))
         encoded = msgspec.json.encode(named)
-        return wire.position(
-            await self._ask("invalidate", wire.INVALIDATE, named, encoded, *lifetimes)
-        )
+        with insisting():
+            told = await self._ask("invalidate", wire.INVALIDATE, named, encoded, *lifetimes)
+        return wire.position(told)
 
     async def follow(self, after: Position | None, wait: float) -> Followed:
         epoch, identifier = after or Position("", 0)
@@ -120,8 +122,8 @@ class RedisStore:
             commands.insert(0, self._doorbell(identifier, wait))
         self._tell("follow", len(commands))
         with translated():
-            replies = await self._hear(commands, max(0.0, wait) + _FOLLOWER_PATIENCE)
-        return wire.followed(replies[-1])
+            told = await self._line.ask(commands, max(0.0, wait) + _FOLLOWER_PATIENCE)
+        return wire.followed(told)
 
     def _doorbell(self, after: int, wait: float) -> Command:
         # What it brings is not used: the script tells all as of one moment.
@@ -140,8 +142,7 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close the follower's connection. The clients are their owner's."""
-        if self._line is not None:
-            await self._line.close()
+        await self._line.close()
 
     async def _ask(
         self, purpose: str, script: Script, tags: Iterable[str], *arguments: Argument
@@ -150,15 +151,5 @@ class RedisStore:
         self._tell(purpose, 1)
         return await script.run(self._state, keys, [self._new_epoch(), *arguments])
 
-    async def _hear(self, commands: Sequence[Command], patience: float) -> list[Any]:
-        if self._line is None:
-            self._line = Line(self._state)
-        replies = await self._line.ask(commands, patience)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
-
     def _tell(self, purpose: str, commands: int) -> None:
-        if self._observers:
-            self._observers(RoundTrip(purpose, commands))
+        self._observe(RoundTrip(purpose, commands))
