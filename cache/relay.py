@@ -102,27 +102,27 @@ class Relay:
         rows = await self._publisher.waiting(epoch)
         now = self._clock.now()
         # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
-        self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
+        seen = self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
         self._done = {
             row.id: self._done[row.id]
             for row in rows
             if row.id in self._done and self._done[row.id].epoch == epoch
         }
-        due = self._waited(rows, now - self._patience)
+        due = [row for row in self._left(rows) if seen[row.id] <= now - self._patience]
         if not due:
             return False
         async with self._outbox.unpublished(epoch, 2 * ROWS) as held:
             free = {row.id for row in held}
             await self._publish_and_mark([row for row in due if row.id in free])
         # Who holds a row may have been stopped right then: it is not left alone for ever.
-        await self._publish_and_mark(self._waited(due, now - 2 * self._patience))
-        published = len(due) - len(self._waited(due, now))
+        overdue = [row for row in self._left(due) if seen[row.id] <= now - 2 * self._patience]
+        await self._publish_and_mark(overdue)
+        published = len(due) - len(self._left(due))
         self._publisher.drained(published, epoch)
         return published > 0 and len(rows) >= ROWS
 
-    def _waited(self, rows: Iterable[OutboxRow], since: float) -> list[OutboxRow]:
-        """Those that were seen by then, and that this relay did not publish since."""
-        return [row for row in rows if self._seen[row.id] <= since and row.id not in self._done]
+    def _left(self, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
+        return [row for row in rows if row.id not in self._done]
 
     async def _publish_and_mark(self, rows: Sequence[OutboxRow]) -> None:
         for some in batches(rows):
