@@ -301,3 +301,22 @@ class WriteBehindProgress(Model):
 
     class Meta:
         table = "write_behind_progress"
+
+
+class Outbox(Model):
+    """The tags of a write, committed with it, until their purge is published.
+
+    ``tags`` is a JSON list of strings. ``published_epoch`` and ``published_position`` say where the
+    purge was published last, ``published_at`` when it first was: a minute later the row is removed.
+    """
+
+    id = fields.CharField(max_length=16, primary_key=True)
+    tags = fields.TextField()
+    created_at = fields.DatetimeField()
+    published_epoch = fields.CharField(max_length=64, null=True)
+    published_position = fields.BigIntField(null=True)
+    published_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "outbox"
+        indexes = (Index(fields=["published_epoch", "created_at"]),)
