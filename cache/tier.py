@@ -17,7 +17,7 @@ _ITEM, _TAG = 600, 110
 
 _DECODED = 3
 """How many times its encoding a decoded value takes, about: measured are 1 (long texts) to 8 (many
-small numbers), 2 to 5 for rows and pages of the store; see `benchmarks/memory.py`."""
+small numbers), 2 to 5 for rows and pages of the store; see `benchmarks/memory_tier.py`."""
 
 
 class Remembered:
