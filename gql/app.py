@@ -8,11 +8,13 @@ from typing import Final
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from cache import Cache, RedisStore
+from cache import Cache, CacheSettings, RedisStore
 from cache.facts import Observer
+from cache.integrations.tortoise import TortoiseOutbox
 from cache.leaderboard import Leaderboards
 from cache.records import Records
 from cache.stores.connection import open_redis
+from cache.stores.lease import RedisLeases
 from cache.writes import WriteBehind
 from gql import settings as configuration
 from gql.http.routes import routes
@@ -20,6 +22,7 @@ from gql.http.view import GraphQLView
 from gql.schema import schema
 from gql.settings import Settings
 from models import database
+from models.tables import Outbox
 from resolvers.context import Services
 from resolvers.score_source import SqlScores
 from resolvers.sessions import LIFETIME
@@ -44,26 +47,40 @@ async def open_services(
     async with AsyncExitStack() as closing:
         redis = open_redis(settings.redis)
         closing.push_async_callback(redis.aclose)
+        state = redis
+        if settings.state_redis_url is not None:
+            state = open_redis(settings.state_redis)
+            closing.push_async_callback(state.aclose)
         await database.connect(settings.database)
         closing.push_async_callback(database.disconnect)
         # Another database behind the same Redis, or another deployment on it, never meets this one.
         prefix = f"{settings.key_prefix}:{await database.database_id()}"
-        services = _services(settings, redis, prefix, tuple(observers))
-        closing.push_async_callback(services.cache.close)
+        leases = RedisLeases(state, prefix)
+        closing.push_async_callback(leases.aclose)
+        store = RedisStore(redis, prefix, state=state, observers=observers)
+        cache = Cache(
+            store,
+            outbox=TortoiseOutbox(Outbox),
+            leases=leases,
+            observers=observers,
+            settings=CacheSettings(
+                max_staleness=settings.max_staleness, memory_bytes=settings.memory_mb * 2**20
+            ),
+            is_unavailable=database.is_unavailable,
+        )
+        services = _services(settings, cache, state, prefix)
+        closing.push_async_callback(cache.close)
         closing.push_async_callback(services.leaderboards.aclose)
         closing.push_async_callback(services.background.close)
         yield services
 
 
-def _services(
-    settings: Settings, redis: Redis, prefix: str, observers: tuple[Observer, ...]
-) -> Services:
-    store = RedisStore(redis, prefix, observers=observers)
+def _services(settings: Settings, cache: Cache, state: Redis, prefix: str) -> Services:
     return Services(
-        cache=Cache(store, observers=observers),
-        records=Records(redis, prefix, "session", LIFETIME.total_seconds()),
-        views=WriteBehind(VIEWS, redis, prefix, ViewProgress()),
-        leaderboards=Leaderboards(redis, SqlScores(), prefix),
+        cache=cache,
+        records=Records(state, prefix, "session", LIFETIME.total_seconds()),
+        views=WriteBehind(VIEWS, state, prefix, ViewProgress()),
+        leaderboards=Leaderboards(state, SqlScores(), prefix),
         currency=settings.currency,
     )
 
@@ -80,7 +97,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_services(chosen, observers) as services:
+        async with open_services(chosen, tuple(observers)) as services:
+            await services.cache.start()
             app.state.services = services
             app.state.view = GraphQLView(schema, services)
             services.views.start()

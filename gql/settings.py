@@ -63,12 +63,15 @@ def _database_url(url: str) -> str:
 SHOULD: Mapping[str, str] = {
     "REDIS_URL": "redis://host:6379/0, rediss://user:password@host:6380/0 (TLS, an ACL user) or "
     "unix:///path/to/socket",
+    "STATE_REDIS_URL": "the same as REDIS_URL, for what must not be evicted",
     "DATABASE_URL": "sqlite:///absolute/path.sqlite3 or "
     "postgresql://user:password@host:5432/database",
     "HOST": "an address or a name of this machine, such as 127.0.0.1 or 0.0.0.0",
     "PORT": "a whole number from 0 (any free port) to 65535, such as 8000",
     "WORKERS": "a whole number from 1 to 256",
     "FRESHQL_KEY_PREFIX": "1 to 64 letters, digits and . _ -",
+    "FRESHQL_MAX_STALENESS": "seconds from 0.1 to 60, such as 1",
+    "FRESHQL_MEMORY_MB": "a whole number of MiB from 1 to 65536, such as 64",
     "FRESHQL_CURRENCY": "a currency's three capital letters (ISO 4217), such as USD",
     "FRESHQL_ENVIRONMENT": "development or production",
     "FRESHQL_DATA_DIR": "a directory that this user may write, such as .freshql",
@@ -97,6 +100,12 @@ class Settings(BaseSettings):
         alias="REDIS_URL",
         description="Redis or Valkey, 7.0 or newer. Unset: `freshql serve` starts its own Valkey.",
     )
+    state_redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(
+        default=None,
+        alias="STATE_REDIS_URL",
+        description="A second Redis for the log of purges, write-behind and leaderboards, so that "
+        "the first may evict entries as it likes. Unset: REDIS_URL's.",
+    )
     database_url: Annotated[str, AfterValidator(_database_url)] | None = Field(
         default=None,
         alias="DATABASE_URL",
@@ -124,6 +133,20 @@ class Settings(BaseSettings):
         # No braces: on a cluster they would decide which node a key lives on.
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Begins every key in Redis: two deployments on one Redis need two prefixes.",
+    )
+    max_staleness: float = Field(
+        default=1.0,
+        alias="FRESHQL_MAX_STALENESS",
+        ge=0.1,
+        le=60.0,
+        description="Seconds within which everybody sees a write of somebody else.",
+    )
+    memory_mb: int = Field(
+        default=64,
+        alias="FRESHQL_MEMORY_MB",
+        ge=1,
+        le=65_536,
+        description="MiB that each worker's memory tier may hold.",
     )
     currency: str = Field(
         default="USD",
@@ -159,6 +182,11 @@ class Settings(BaseSettings):
                 "(`freshql serve` starts a Valkey of its own instead.)"
             )
         return self.redis_url
+
+    @property
+    def state_redis(self) -> str:
+        """STATE_REDIS_URL, or REDIS_URL. Raises SettingsError when neither is set."""
+        return self.state_redis_url or self.redis
 
     def publish(self) -> None:
         """Set this process's environment to these settings: for the workers that it starts."""

@@ -1,22 +1,17 @@
 """The command line: `freshql`."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from gql.settings import SettingsError, load, masked
-from models.database import DatabaseSettingInvalid, DatabaseUnavailable
+from gql.settings import load, masked
 from ops import schema, store, supervisor
-from ops.embedded import EmbeddedServerError
+from ops.cache_commands import app as cache_commands
+from ops.errors import explained
 from ops.importers.command import app as importers
-from ops.place import PlaceTaken
 
 app = typer.Typer(
     name="freshql",
@@ -31,28 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(importers)
-
-EXPECTED_ERRORS = (
-    SettingsError,
-    PlaceTaken,
-    EmbeddedServerError,
-    DatabaseUnavailable,
-    DatabaseSettingInvalid,
-    schema.SchemaDriftError,
-    schema.SchemaUnwritableError,
-)
-USAGE_ERROR = 2
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Prints an expected error as a message, without a traceback, and ends with code 2."""
-    try:
-        yield
-    except EXPECTED_ERRORS as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(USAGE_ERROR) from error
+app.add_typer(cache_commands)
 
 
 def _show_version(wanted: bool) -> None:

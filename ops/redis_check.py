@@ -13,11 +13,13 @@ OLDEST = 7
 _SECONDS = 1.0
 
 
-def check(url: str) -> str:
+def check(url: str, variable: str = "REDIS_URL", *, may_evict: bool = False) -> str:
     """What there is to warn of, empty if nothing. A Redis that is away is no reason not to start.
 
-    Raises SettingsError for one that answers and will not do: a wrong password, a user with too
-    few rights, a version that is too old, or a policy that evicts what must not be lost.
+    `variable` is the setting that holds `url`; `may_evict`: only entries are there, which another
+    server's log judges. Raises SettingsError for one that answers and will not do: a wrong
+    password, a user with too few rights, a version that is too old, or a policy that evicts what
+    must not be lost.
     """
     client = Redis.from_url(
         url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, retry=Retry(NoBackoff(), 0)
@@ -26,13 +28,16 @@ def check(url: str) -> str:
         with client:
             found = _info(client)
     except AuthenticationError as error:
-        raise _refused(url, f"refuses its user or password ({error})") from error
+        raise _refused(variable, url, f"refuses its user or password ({error})") from error
     except NoPermissionError as error:
         needs = "docs/operations.md lists what a restricted user needs"
-        raise _refused(url, f"does not let its user run INFO: {needs}") from error
+        problem = f"does not let its user run INFO: {needs}"
+        raise _refused(variable, url, problem) from error
     except (RedisError, OSError) as error:
         return f"Redis at {masked(url)} does not answer ({error}): serving without it until it does"
-    _check_found(url, found)
+    problem = _problem_of(found, may_evict=may_evict)
+    if problem:
+        raise _refused(variable, url, problem)
     return ""
 
 
@@ -41,19 +46,20 @@ def _info(client: Redis) -> dict[str, Any]:
     return {**server, **memory}
 
 
-def _check_found(url: str, found: dict[str, Any]) -> None:
+def _problem_of(found: dict[str, Any], *, may_evict: bool) -> str:
     version = str(found.get("redis_version", ""))
     major = version.partition(".")[0]
     if major.isdigit() and int(major) < OLDEST:
-        raise _refused(url, f"has version {version}; it should be {OLDEST}.0 or newer")
+        return f"has version {version}; it should be {OLDEST}.0 or newer"
     policy = str(found.get("maxmemory_policy", ""))
-    if policy.startswith("allkeys"):
-        raise _refused(
-            url,
+    if policy.startswith("allkeys") and not may_evict:
+        return (
             f"has the maxmemory-policy {policy}, which may evict the log of purges; it should be "
-            "noeviction or a volatile- one (CONFIG SET maxmemory-policy noeviction)",
+            "noeviction or a volatile- one (CONFIG SET maxmemory-policy noeviction), or another "
+            "server should keep the log (STATE_REDIS_URL)"
         )
+    return ""
 
 
-def _refused(url: str, problem: str) -> SettingsError:
-    return SettingsError(f"REDIS_URL holds {masked(url)!r}; the server there {problem}.")
+def _refused(variable: str, url: str, problem: str) -> SettingsError:
+    return SettingsError(f"{variable} holds {masked(url)!r}; the server there {problem}.")

@@ -81,8 +81,11 @@ def _bound(settings: Settings, directory: place.DataDirectory | None) -> Iterato
 
 
 def _with_redis(stack: ExitStack, settings: Settings) -> Settings:
+    state = settings.state_redis_url
+    if state is not None:
+        warn_of(redis_check.check(state, "STATE_REDIS_URL"))
     if settings.redis_url is not None:
-        warn_of(redis_check.check(settings.redis_url))
+        warn_of(redis_check.check(settings.redis_url, may_evict=state is not None))
         return settings
     server = stack.enter_context(ValkeyServer(settings.data_dir / "valkey"))
     stack.enter_context(Keeper(server))

@@ -6,7 +6,7 @@ purges, such as a database edited by hand.
 
 from typing import Final
 
-from cache import CachePolicy, CacheScope
+from cache import CachePolicy, CacheScope, Consistency
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
@@ -31,8 +31,11 @@ ACCOUNT: Final = CachePolicy(ttl=HOUR, negative_ttl=MINUTE, scope=_PRIVATE)
 """A user's e-mail, role and points: for the user and staff."""
 ORDER: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PRIVATE)
 """An order, its lines, and lists of orders: for the owner and staff."""
-SESSION: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC)
-"""Whom a token speaks for. Public, because this is how the viewer is found out; the token's digest
+SESSION: Final = CachePolicy(
+    ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC, consistency=Consistency.STRICT
+)
+"""Whom a token speaks for: strict, so that a logout or a change of role counts at once, on every
+worker. Public, because this is how the viewer is found out; the token's digest
 is the key, and only who has the token can name it."""
 LEADERBOARD: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
 """Definitions of leaderboards and their list. What is on a board is live, never cached."""

@@ -54,3 +54,14 @@ def test_an_old_version_is_refused(redis_url: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Redis, "info", lambda self, section: {"redis_version": "6.2.14"})
     with pytest.raises(SettingsError, match=r"version 6\.2\.14; it should be 7\.0"):
         check(redis_url)
+
+
+def test_a_server_for_entries_alone_may_evict_anything() -> None:
+    with valkey(maxmemory_policy="allkeys-lru") as server:
+        assert check(server.url, may_evict=True) == ""
+
+
+def test_the_variable_that_is_wrong_is_named() -> None:
+    refusal = pytest.raises(SettingsError, match=r"^STATE_REDIS_URL holds")
+    with valkey(maxmemory_policy="allkeys-lru") as server, refusal:
+        check(server.url, "STATE_REDIS_URL")
