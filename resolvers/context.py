@@ -14,7 +14,7 @@ from resolvers.loaders import Loaders
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from cache import Cache
+    from cache import Cache, Session
     from cache.leaderboard import Leaderboards
     from cache.records import Records
     from cache.writes import WriteBehind
@@ -63,17 +63,21 @@ class Context:
     """One request (or one event of a subscription): its viewer, its loaders, the services.
 
     `with context:` makes its cache and its viewer those of the cached functions called inside.
+    `session` is what the client has seen, and what its answer will say: position tokens.
     """
 
-    def __init__(self, services: Services, viewer: Viewer = ANONYMOUS) -> None:
+    def __init__(
+        self, services: Services, viewer: Viewer = ANONYMOUS, session: Session | None = None
+    ) -> None:
         self.services = services
         self.loaders = Loaders()
+        self.session = session or services.cache.session()
         self._viewer = viewer
         self._viewers = {viewer.key: viewer}
         self._scopes = ExitStack()
 
     def __enter__(self) -> Self:
-        self._scopes.enter_context(self.cache.activate(self._viewer.key))
+        self._activate()
         return self
 
     def __exit__(
@@ -92,8 +96,22 @@ class Context:
         """
         self._viewer = viewer
         self._viewers[viewer.key] = viewer
-        self._scopes.enter_context(self.cache.activate(viewer.key))
+        self._activate()
         self.loaders.clear()
+
+    def renew(self, *tokens: str) -> None:
+        """Begin another request of the same viewer, who has seen these position tokens.
+
+        For an operation that outlives a request, before each of its answers. Call it in the task
+        that entered the context.
+        """
+        self.session = self.cache.session(*tokens)
+        self._activate()
+        self.loaders.clear()
+
+    def _activate(self) -> None:
+        self._scopes.close()
+        self._scopes.enter_context(self.cache.activate(self._viewer.key, self.session))
 
     @property
     def viewer(self) -> Viewer:

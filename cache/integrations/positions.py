@@ -13,7 +13,7 @@ No framework: what is read has `headers` and `cookies`, what is written `headers
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,12 @@ _EVERYTHING = Token(everything=True).encode()
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The tokens that came with a request, and the names of the cookies that brought some."""
+    """The tokens that came with a request, the names of the cookies that brought some, and
+    whether it came over HTTPS."""
 
     tokens: tuple[str, ...] = ()
     cookies: tuple[str, ...] = ()
+    secure: bool = False
 
 
 def received(request: Any, extensions: Mapping[str, Any] | None = None) -> Received:
@@ -45,14 +47,31 @@ def received(request: Any, extensions: Mapping[str, Any] | None = None) -> Recei
 
     `extensions` are those of a GraphQL request.
     """
-    said = [getattr(request, "headers", {}).get(HEADER), (extensions or {}).get(EXTENSION)]
+    said = [*_header(getattr(request, "headers", {})), (extensions or {}).get(EXTENSION)]
     cookies: Mapping[str, str] = getattr(request, "cookies", None) or getattr(
         request, "COOKIES", {}
     )
     mine = {name: value for name, value in cookies.items() if name.startswith(COOKIE)}
-    tokens = dict.fromkeys(token for one in (*said, *mine.values()) for token in _listed(one))
-    few = tuple(tokens) if len(tokens) <= MOST else (_EVERYTHING,)
-    return Received(few, tuple(mine)[:MOST])
+    tokens = few(token for one in (*said, *mine.values()) for token in _listed(one))
+    return Received(tokens, tuple(mine)[:MOST], _scheme(request) == "https")
+
+
+def few(tokens: Iterable[str]) -> tuple[str, ...]:
+    """These tokens without repetitions, or what stands for all of them if they are too many."""
+    distinct = tuple(dict.fromkeys(tokens))
+    return distinct if len(distinct) <= MOST else (_EVERYTHING,)
+
+
+def _header(headers: Any) -> Sequence[Any]:
+    """The lines of the header: some frameworks join them, some tell the first one only."""
+    lines = getattr(headers, "getlist", None)
+    return lines(HEADER) if lines is not None else [headers.get(HEADER)]
+
+
+def _scheme(request: Any) -> str | None:
+    """`https` or another; ASGI has it in the request's scope."""
+    scheme: str | None = getattr(request, "scheme", None)
+    return scheme or getattr(request, "scope", {}).get("scheme")
 
 
 def _listed(said: Any) -> list[str]:
@@ -76,10 +95,14 @@ def send(response: Any, token: str, *, after: Received, wrote: bool) -> None:
         return
     response.headers[HEADER] = token
     if wrote and hasattr(response, "set_cookie"):
-        _set_cookie(response, COOKIE + secrets.token_hex(8), token, COOKIE_SECONDS)
-        for name in after.cookies:
-            _set_cookie(response, name, "", 0)
-
-
-def _set_cookie(response: Any, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="Lax")
+        new = {COOKIE + secrets.token_hex(8): (token, COOKIE_SECONDS)}
+        for name, (value, seconds) in (new | dict.fromkeys(after.cookies, ("", 0))).items():
+            response.set_cookie(
+                name,
+                value,
+                max_age=seconds,
+                path="/",
+                secure=after.secure,
+                httponly=True,
+                samesite="Lax",
+            )

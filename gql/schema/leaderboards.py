@@ -131,9 +131,9 @@ async def _subscribe(  # noqa: PLR0913 - the arguments of the field
     subject = Subject(board_of(row), size, own)
     session = ctx.viewer.session
     async for snapshot in snapshots(ctx.leaderboards, subject, hertz):
-        # A subscription is one operation: loaders remember rows for as long as that, and whoever
-        # logged out in the meantime would go on seeing what only they may.
-        ctx.loaders.clear()
+        # A subscription is one operation: its loaders and its position would be those of its
+        # beginning, and whoever logged out in the meantime would go on seeing what only they may.
+        info.context.begin_event()
         await recheck(ctx, session)
         yield _event(snapshot)
 

@@ -9,6 +9,7 @@ from graphql.utilities import get_operation_ast
 from strawberry.extensions import SchemaExtension
 
 from gql.http.limits import MAX_ROWS, rows_asked
+from gql.schema.context import RequestContext
 
 
 class OperationRules(SchemaExtension):
@@ -23,6 +24,8 @@ class OperationRules(SchemaExtension):
             message = self._refusal(document, operation)
             if message is not None:
                 context.pre_execution_errors = [GraphQLError(message)]
+            elif operation is not None and isinstance(context.context, RequestContext):
+                context.context.kind = operation.operation
         yield
 
     def _refusal(

@@ -17,7 +17,8 @@ from cache import Cache, RedisStore
 from cache.leaderboard import Leaderboards
 from cache.records import Records
 from cache.writes import WriteBehind
-from gql.http.view import GraphQLView, open_context
+from gql.http.connection import open_context
+from gql.http.view import GraphQLView
 from gql.schema import schema
 from models.tables import (
     Brand,

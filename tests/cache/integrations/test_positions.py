@@ -48,6 +48,11 @@ def test_a_header_is_a_list() -> None:
     assert received(request(freshql_position="a, b,,a,")).tokens == ("a", "b")
 
 
+def test_a_header_on_several_lines_is_one_list() -> None:
+    lines = [(b"freshql-position", b"a, b"), (b"freshql-position", b"c")]
+    assert received(Request({"type": "http", "headers": lines})).tokens == ("a", "b", "c")
+
+
 def test_more_than_are_looked_at_stand_for_all() -> None:
     everything = (Token(everything=True).encode(),)
     cookies = "; ".join(f"{COOKIE}{number}={number}" for number in range(MOST + 1))
@@ -92,6 +97,18 @@ def test_a_write_sets_a_cookie_of_its_own_and_expires_those_that_it_has_seen() -
     assert [*mine.values()] == [*other.values()] == [("token", 60)]
     assert mine.keys().isdisjoint(other), "two answers at once overwrite each other"
     assert all(name.startswith(COOKIE) for name in mine)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_cookies_are_secure_where_the_request_was(scheme: str) -> None:
+    scope = {"type": "http", "scheme": scheme, "headers": [(b"cookie", f"{COOKIE}1=a".encode())]}
+    asgi, django = received(Request(scope)), received(SimpleNamespace(scheme=scheme, headers={}))
+    for came in (asgi, django):
+        response = Response()
+        send(response, "token", after=came, wrote=True)
+        lines = response.headers.getlist("set-cookie")
+        assert len(lines) == 1 + len(came.cookies)
+        assert all(("; Secure" in line) is (scheme == "https") for line in lines)
 
 
 def test_an_empty_token_is_not_sent() -> None:

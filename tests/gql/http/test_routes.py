@@ -66,5 +66,5 @@ async def test_a_store_that_does_not_answer_is_not_reached(
 
     cache = store.worker.services.cache
     assert await cache.reaches_store()
-    monkeypatch.setattr(cache._store, "look", away)
+    monkeypatch.setattr(cache.store, "look", away)
     assert not await cache.reaches_store()
