@@ -33,6 +33,7 @@ from .serving import Served, Serving
 from .session import Session
 from .settings import CacheSettings
 from .stores.base import Store
+from .tasks import end
 from .tier import MemoryTier
 from .worker import Worker
 
@@ -168,9 +169,7 @@ class Cache:
     async def close(self) -> None:
         """Stop following, wait for loads under way, and try once more to publish what waits."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         self._worker.log.lose()
         while running := [flight.task for flight in self._loads.flights.values()]:
             await asyncio.wait(running)

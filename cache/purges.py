@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from .errors import StoreUnavailable
+from .tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Purges:
     async def close(self) -> None:
         """Retry no more, but try once more now. What is left is logged: it is lost."""
         if self._retrying is not None:
-            self._retrying.cancel()
+            await end([self._retrying])
             self._retrying = None
         if not await self._publish_what_waits():
             log.warning(

@@ -13,7 +13,7 @@ from redis.asyncio.client import PubSub
 
 from ..errors import StoreUnavailable
 from ..stores.script import translated
-from .tasks import end, raise_if_cancelled
+from ..tasks import end, raise_if_cancelled
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import StoreUnavailable
+from ..tasks import end
 from .board import Board
 from .live import Applied, Delta, LiveCopies
 from .rebuild import Rebuilder
-from .tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from ..tasks import end
 from .board import Board, Freshness
 from .doorbells import Doorbells
 from .questions import Header
-from .tasks import end
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cache.leaderboard.tasks import end, raise_if_cancelled
+from cache.tasks import end, raise_if_cancelled
 
 
 async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
