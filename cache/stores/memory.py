@@ -134,7 +134,9 @@ class MemoryServer:
         return Followed(self.position(), self.now(), purges[::-1])
 
     def renew(self, expected: str | None) -> Position:
-        if expected is None or expected == self.epoch:
+        before = self.epoch
+        self._ensure_epoch(self.rules.f3_no_log, self.rules.f3_incarnation)
+        if self.epoch == before and (expected is None or expected == before):
             self._begin_epoch()
         return self.position()
 
