@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .codec import encode_value
 from .policy import CachePolicy
 
 
@@ -45,3 +46,11 @@ class Call:
     @property
     def name(self) -> str:
         return self.declared.name
+
+    async def load_unstored(self) -> Any:
+        """Load for the caller alone, and give it what a store would: no way can be told apart."""
+        value = await self.load()
+        try:
+            return self.declared.decode(encode_value(value, self.policy.grain))
+        except (TypeError, ValueError):
+            return value  # not what is declared: a `Defect` wherever it would be stored

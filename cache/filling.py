@@ -76,7 +76,7 @@ class Fills:
             cost=payload.cost,
             strict=outcome.dependencies.strict,
         )
-        stored = self._codec.encode(Entry(call.key, stamp, payload.encoded))
+        stored = self._codec.encode(Entry(call.key, stamp, payload.encoded, call.policy.grain))
         if len(stored) > self._max_bytes:
             reason = f"too large: {len(stored)} bytes are more than {self._max_bytes}"
             self._worker.tell(NotStored(call.key, call.name, reason))

@@ -70,7 +70,7 @@ class Reader:
         """The value of a call: remembered, stored and valid, from a load under way, or loaded."""
         if is_bypassed() and self._worker.rules.l0_transaction:
             self._worker.tell(Bypassed(call.name, why_bypassed()))
-            return await call.load()
+            return await call.load_unstored()
         scope = current_scope()
         if not call.policy.is_public:
             viewer_was_read()
@@ -202,9 +202,9 @@ class Reader:
             frame.dependencies.known = False
         with loading_alone() as outermost:
             if not outermost:  # its outermost load holds a place already
-                return await call.load()
+                return await call.load_unstored()
             async with self._alone:
-                return await call.load()
+                return await call.load_unstored()
 
     async def find_again(self, call: Call) -> Outcome | None:
         """What another process stored meanwhile, for a load that waits for its lease."""
