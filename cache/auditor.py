@@ -24,6 +24,7 @@ from .facts import Audited, Observer, Tier
 from .findings import Finding, Report, Sample, Seen
 from .observers import Observers
 from .protocol import Barrier, Look, Stamp, judge_remotely
+from .tasks import end
 
 if TYPE_CHECKING:
     from .engine import Cache
@@ -115,9 +116,7 @@ class Auditor:
 
     async def aclose(self) -> None:
         """Stop what runs. Call it before the cache is closed."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end(self._running)
 
     async def _audit(self, sample: Sample) -> None:
         try:

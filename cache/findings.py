@@ -6,13 +6,18 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from .call import Call
 from .codec import encode_value
 from .context import Scope
 from .facts import Defect, Tier
+from .policy import Grain
 from .protocol import Look, Stamp
 
 _LONGEST = 200
+_deterministic = msgspec.msgpack.Encoder(order="deterministic")
+"""Sets have no order, and NaN is not equal to itself: so bytes are compared, of sorted sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +34,25 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A value as a store hands it out, and its bytes."""
+    """A value as a store hands it out, and bytes that are the same for equal values."""
 
     value: Any
-    payload: bytes
+    canonical: bytes
 
     @classmethod
     def of(cls, call: Call, value: Any) -> Seen:
-        """Through the codec: so a list and a tuple of the same are the same. Raises its errors."""
+        """Raises `TypeError` or `ValueError` for a value that cannot be stored."""
         payload = encode_value(value, call.policy.grain)
-        return cls(call.declared.decode(payload), payload)
+        value = call.declared.decode(payload)
+        fragment = call.policy.grain is Grain.FRAGMENT
+        return cls(value, payload if fragment else _deterministic.encode(value))
 
     @property
     def digest(self) -> str:
-        return hashlib.blake2b(self.payload, digest_size=8).hexdigest()
+        return hashlib.blake2b(self.canonical, digest_size=8).hexdigest()
 
     def equals(self, other: Seen) -> bool:
-        """By bytes, for what is not equal to itself (NaN), or as values, for sets in any order."""
-        return self.payload == other.payload or bool(self.value == other.value)
+        return self.canonical == other.canonical
 
 
 @dataclass(frozen=True, slots=True)
