@@ -52,6 +52,12 @@ class Relay:
         self._seen: dict[str, float] = {}
         self._done: dict[str, Position] = {}
         self._pruned_at = -math.inf
+        self._looked_at = -math.inf
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it looked a moment ago: what a writer leaves unpublished will be seen in time."""
+        return self._clock.now() - self._looked_at <= self._poll + 2 * self._longest_pause
 
     # ---- by itself ----
 
@@ -77,6 +83,7 @@ class Relay:
             if not failures:
                 log.exception("the outbox cannot be looked at, trying on")
             return failures + 1
+        self._looked_at = self._clock.now()
         if failures:
             log.info("the outbox is relayed again, after %d failures", failures)
         return 0
@@ -99,7 +106,8 @@ class Relay:
 
     async def _publish_due(self, epoch: str) -> bool:
         """Publish the rows of a page that are due. Returns whether there may be more."""
-        rows = await self._publisher.waiting(epoch)
+        page = await self._publisher.waiting(epoch)
+        rows = page.rows
         now = self._clock.now()
         # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
         seen = self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
@@ -119,7 +127,7 @@ class Relay:
         await self._publish_and_mark(overdue)
         published = len(due) - len(self._left(due))
         self._publisher.drained(published, epoch)
-        return published > 0 and len(rows) >= ROWS
+        return published > 0 and page.is_full
 
     def _left(self, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
         return [row for row in rows if row.id not in self._done]
@@ -162,22 +170,24 @@ class Relay:
     async def _publish_all(self, head: Position) -> Position:
         """All that there is now, under `head`'s epoch; if another begins, its position."""
         done: dict[str, Position] = {}
+        stuck = 0
         while True:
             began = self._clock.now()
             # Without locks: what another relay holds is not published yet. Nor does it wait for
             # marks: what is published and not marked is in `done`.
-            rows = await self._publisher.waiting(head.epoch, done)
-            for some in batches(rows):
+            page = await self._publisher.waiting(head.epoch, done, stuck)
+            for some in batches(page.rows):
                 position = await self._publisher.publish(some)
                 ids = [row.id for row in some]
                 self._publisher.mark_later(ids, position)
                 if position.epoch != head.epoch:
                     return position
                 done |= dict.fromkeys(ids, position)
-            if len(rows) < ROWS:  # what comes from now on is newer than whoever asked
+            if not page.is_full:  # what comes from now on is newer than whoever asked
                 await self._publisher.looked(head.epoch, began)
                 self._publisher.drained(len(done), head.epoch)
                 return max([head, *done.values()])
+            stuck = page.stuck
             await self._publisher.marks.flush()
 
     async def publish(self, ids: Iterable[str]) -> Mapping[str, Position | None]:
