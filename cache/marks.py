@@ -10,6 +10,7 @@ from contextvars import Context
 from .clock import Clock
 from .outbox import Outbox
 from .protocol import Position
+from .tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,7 @@ class Marks:
     async def close(self) -> None:
         """Write what is left. Where that fails the rows go out a second time, which is harmless."""
         if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
+            await end([self._writer])
         await self._try()
 
     def _forget(self, ids: Iterable[str], written: dict[str, Position]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from .clock import Clock
 from .facts import Drained, Fact, Invalidated
@@ -24,6 +25,18 @@ _TAGS = 500
 """Tags of one purge, about: the state server does nothing else meanwhile."""
 
 _LONGEST_LOOK = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows that are to be published; `stuck` more were read, and were published already.
+
+    Behind a page that is not full there was nothing more when it was read.
+    """
+
+    rows: Sequence[OutboxRow]
+    stuck: int
+    is_full: bool
 
 
 class Publisher:
@@ -63,16 +76,18 @@ class Publisher:
         if self._rules.w1_looked and self._clock.now() - since < _LONGEST_LOOK:
             await self._store.relay_looked(epoch)
 
-    async def waiting(self, epoch: str, done: Iterable[str] = ()) -> list[OutboxRow]:
+    async def waiting(self, epoch: str, done: Collection[str] = (), stuck: int = 0) -> Page:
         """A page of the rows that are unpublished under `epoch`, but for those in `done`.
 
-        Empty only when there are no more; full with `ROWS` rows or more.
+        `stuck` of those are still unmarked, and read again.
         """
-        skipped = set(done) | self.marks.of(epoch)
-        rows: Sequence[OutboxRow] = await self._outbox.waiting(epoch, ROWS + len(skipped))
+        marked = self.marks.of(epoch)
+        limit = ROWS + len(marked) + stuck
+        found: Sequence[OutboxRow] = await self._outbox.waiting(epoch, limit)
         if not self._rules.w1_epoch:
-            rows = [row for row in rows if row.published is None]
-        return [row for row in rows if row.id not in skipped]
+            found = [row for row in found if row.published is None]
+        rows = [row for row in found if row.id not in marked and row.id not in done]
+        return Page(rows, len(found) - len(rows), is_full=len(found) >= limit)
 
     async def current_epoch(self) -> str:
         """The epoch as the state server knows it now."""

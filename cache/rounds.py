@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Generic, TypeVar
 
+from .tasks import end
+
 T = TypeVar("T")
 
 
@@ -36,10 +38,7 @@ class Rounds(Generic[T]):
 
     async def close(self) -> None:
         """Cancel what runs, and what waits to run."""
-        tasks = [task for task in (self._next, self._running) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([task for task in (self._next, self._running) if task is not None])
 
     async def _run(self) -> T:
         if self._running is not None:
