@@ -12,8 +12,8 @@ from collections.abc import Callable
 class Breaker:
     """Counts failures in a row; open, it lets through one probe in each pause.
 
-    - `threshold`: failures in a row that open it. One that had to be waited for is enough: the
-      next would be waited for as well.
+    - `threshold`: failures in a row that open it. One that had to be waited for counts twice: the
+      next would have to be waited for as well.
     - `pause`: seconds for which it stays open, and between two probes.
     - `clock`: seconds, monotonic.
     - `changed` is told whether it is open, whenever that changes.
@@ -58,7 +58,7 @@ class Breaker:
     def failed(self, *, waited: bool = False) -> None:
         """Note a failure; `waited`: somebody waited for it until the time was over."""
         was_open = self.is_open
-        self._failures += self._threshold if waited else 1
+        self._failures += 2 if waited else 1
         if self.is_open and not was_open:
             self._next_probe = self._clock() + self._pause
             self._changed(True)

@@ -56,6 +56,6 @@ def _watermark(mark: bytes | None) -> Position | None:
 
 
 def _purge(identifier: bytes, fields: Sequence[bytes]) -> Purge:
-    _, predecessor, _, tags = fields
+    _, predecessor, _, _, _, tags = fields
     number, _, _ = identifier.partition(b"-")
     return Purge(int(number), int(predecessor), msgspec.json.decode(tags, type=tuple[str, ...]))

@@ -1,8 +1,10 @@
 """The circuit breaker, by a clock of its own, and the client behind it."""
 
 import socket
+import time
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
@@ -11,6 +13,7 @@ from cache import Cache, RedisStore, StoreUnavailable
 from cache.breaker import Breaker
 from cache.stores.connection import open_redis
 from cache.stores.script import Script
+from tests.support.polling import eventually
 from tests.support.servers import valkey
 
 
@@ -34,13 +37,20 @@ def test_it_opens_after_failures_in_a_row_and_lets_one_probe_through() -> None:
     assert not breaker.allows()
     clock.now += 1.0
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
-    breaker.failed()
+    breaker.failed(waited=True)
     clock.now += 0.5
     assert not breaker.allows()
     clock.now += 0.5
     assert breaker.allows()
     breaker.succeeded()
     assert [breaker.allows() for _ in range(3)] == [True, True, True]
+
+
+def test_a_failure_that_was_waited_for_counts_twice() -> None:
+    breaker = Breaker(threshold=2)
+    breaker.failed(waited=True)
+
+    assert breaker.is_open
 
 
 async def test_a_server_that_is_away_is_asked_twice_then_left_alone() -> None:
@@ -58,14 +68,13 @@ async def test_a_server_that_is_away_is_asked_twice_then_left_alone() -> None:
     await redis.aclose()
 
 
-async def test_a_server_that_hangs_is_asked_twice_then_left_alone() -> None:
+async def test_a_server_that_hangs_is_waited_for_once_then_left_alone() -> None:
     with valkey() as server:
         redis = open_redis(server.url, budget=0.05, breaker=Breaker(pause=60))
         await redis.set("key", "value", ex=60)
         server.pause()
-        for _ in range(2):
-            with pytest.raises((RedisTimeout, RedisConnectionError), match="Timeout"):
-                await redis.get("key")
+        with pytest.raises(RedisTimeout, match="in time"):
+            await redis.get("key")
         with pytest.raises(RedisConnectionError, match="is not asked yet"):
             await redis.get("key")
         server.resume()
@@ -74,8 +83,9 @@ async def test_a_server_that_hangs_is_asked_twice_then_left_alone() -> None:
 
 async def test_it_answers_again_when_the_server_is_back() -> None:
     clock = Clock()
+    changes: list[bool] = []
     with valkey() as server:
-        redis = open_redis(server.url, breaker=Breaker(clock=clock))
+        redis = open_redis(server.url, breaker=Breaker(clock=clock, changed=changes.append))
         await redis.set("key", "value", ex=60)
         server.stop(kill=True)
         for _ in range(3):
@@ -84,12 +94,36 @@ async def test_it_answers_again_when_the_server_is_back() -> None:
         server.start()
         clock.now += 10
 
+        await eventually(lambda: _answers(redis))
         assert await redis.get("key") == b"value"
+        assert changes == [True, False]
         await redis.aclose()
 
 
-async def test_a_script_that_a_restarted_server_has_forgotten_closes_it() -> None:
-    """The probe gets NOSCRIPT, and the source that is sent next must not be refused."""
+async def test_the_probe_is_nobodys_request() -> None:
+    """Each would wait for a server that hangs, once in each pause."""
+    with valkey() as server:
+        redis = open_redis(server.url, budget=0.5, breaker=Breaker(pause=0.0))
+        await redis.ping()
+        server.pause()
+        with pytest.raises(RedisTimeout):
+            await redis.ping()
+        trips = redis.round_trips
+
+        began = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(RedisConnectionError, match="is not asked yet"):
+                await redis.ping()
+
+        assert time.monotonic() - began < 0.5
+        assert redis.round_trips == trips + 1  # the probe
+        server.resume()
+        await eventually(lambda: _answers(redis))
+        await redis.aclose()
+
+
+async def test_a_script_that_a_restarted_server_has_forgotten_leaves_it_closed() -> None:
+    """NOSCRIPT is an answer: the source that is sent next must not be refused."""
     clock = Clock()
     script = Script("return 'ran'")
     with valkey() as server:
@@ -104,9 +138,17 @@ async def test_a_script_that_a_restarted_server_has_forgotten_closes_it() -> Non
         assert sent == [True, True, False]  # once it is open, nothing leaves
         server.start()
         clock.now += 10
+        await eventually(lambda: _answers(redis))
 
         assert await script.run(redis, [], []) == b"ran"
         await redis.aclose()
+
+
+async def _answers(redis: Redis) -> bool:
+    try:
+        return bool(await redis.ping())
+    except RedisConnectionError:
+        return False
 
 
 async def test_an_error_of_the_server_is_an_answer(redis_url: str) -> None:

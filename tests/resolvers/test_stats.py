@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
+from cache.breaker import Breaker
 from cache.stores.connection import open_redis
 from models.tables import ProductStats
 from resolvers.context import ANONYMOUS
@@ -85,7 +86,8 @@ async def test_redis_not_reached_means_not_counted_and_reads_come_from_sql(
 async def test_redis_that_hangs_means_that_nobody_knows(store: Store, key_prefix: str) -> None:
     product = store.products["P-1"].id
     with valkey() as server:
-        redis: Redis = open_redis(server.url)
+        # Else what is asked before it opens the breaker, and the view is not sent at all.
+        redis: Redis = open_redis(server.url, breaker=Breaker(threshold=100))
         worker = Worker(redis, key_prefix)
         with context_of(worker, ANONYMOUS) as context:
             await record_product_view(context, product)

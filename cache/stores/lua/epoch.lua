@@ -18,7 +18,7 @@ end
 
 local function append(id, predecessor, tags)
   redis.call('XADD', log, 'MAXLEN', '~', '100000', whole(id) .. '-0',
-    'predecessor', whole(predecessor), 'tags', tags)
+    'predecessor', whole(predecessor), 'epoch', epoch, 'tags', tags)
 end
 
 -- `looked`: the new log has everything from its beginning on, as if a relay had just looked.
