@@ -11,10 +11,8 @@ import httpx
 from redis.asyncio import Redis
 
 from cache import Cache, CacheSettings, StoreUnavailable, SystemClock
-from cache.integrations.tortoise import TortoiseOutbox
+from cache.protocol import ALL, Rules
 from gql.http.positions import Kept
-from models.database import is_unavailable
-from models.tables import Outbox
 from tests.support.store import Store, Worker
 
 HEADER = "FreshQL-Position"
@@ -33,27 +31,34 @@ class HeldClock(SystemClock):
 
 
 @asynccontextmanager
-async def lagging(store: Store, **options: Any) -> AsyncIterator[Worker]:
+async def lagging(store: Store, rules: Rules = ALL) -> AsyncIterator[Worker]:
     """Another worker of the store, current, that follows the log only when a test steps it.
 
     It waits for what nobody brings only as long as it must.
     """
+    cache = partial(Cache, clock=HeldClock(), rules=rules)
     settings = CacheSettings(max_staleness=0.04, token_wait=0.005)
-    made = worker_of(store, store.redis, clock=HeldClock(), settings=settings, **options)
-    async with made as worker:
+    async with closing(Worker(store.redis, store.prefix, cache, settings)) as worker:  # type: ignore[arg-type]  # it makes one
         await reconnect(worker)
         yield worker
 
 
 @asynccontextmanager
-async def worker_of(store: Store, redis: Redis, **options: Any) -> AsyncIterator[Worker]:
-    """Another worker of the store, which reaches this Redis."""
-    cache = partial(Cache, outbox=TortoiseOutbox(Outbox), is_unavailable=is_unavailable, **options)
-    made = Worker(redis, store.prefix, cache)  # type: ignore[arg-type]  # it makes one
+async def without_redis(store: Store, rules: Rules = ALL) -> AsyncIterator[Worker]:
+    """Another worker, whose Redis refuses connections: its purges wait in the outbox."""
+    nowhere = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.5)
+    async with closing(Worker(nowhere, store.prefix, partial(Cache, rules=rules))) as worker:  # type: ignore[arg-type]  # as above
+        yield worker
+    await nowhere.aclose()
+
+
+@asynccontextmanager
+async def closing(worker: Worker) -> AsyncIterator[Worker]:
+    """Close a worker at the end."""
     try:
-        yield made
+        yield worker
     finally:
-        await made.close()
+        await worker.close()
 
 
 async def catch_up(worker: Worker) -> None:

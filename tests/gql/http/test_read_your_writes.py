@@ -16,7 +16,7 @@ from cache import StoreUnavailable
 from cache.facts import TokenIgnored
 from cache.protocol import ALL, Position, Token
 from resolvers import stats
-from tests.support.clients import HEADER, Client, catch_up, lagging, reconnect, worker_of
+from tests.support.clients import HEADER, Client, catch_up, lagging, reconnect, without_redis
 from tests.support.servers import ValkeyServer, valkey
 from tests.support.store import Store, Worker
 
@@ -122,11 +122,9 @@ async def test_requests_at_once(store: Store, behind: Worker, client: str) -> No
 
 @pytest.fixture
 async def cut_off(store: Store) -> AsyncIterator[Worker]:
-    """A worker whose Redis refuses connections: its purges wait in the outbox."""
-    nowhere = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.5)
-    async with worker_of(store, nowhere) as worker:
+    """A worker that writes and cannot publish."""
+    async with without_redis(store) as worker:
         yield worker
-    await nowhere.aclose()
 
 
 @CLIENTS
@@ -212,7 +210,8 @@ async def test_redis_is_stopped(own_valkey: tuple[ValkeyServer, Store], client: 
     """
     server, store = own_valkey
     product, me = store.id("P-1"), staff(store, client)
-    async with lagging(store) as behind, worker_of(store, store.redis) as writer:
+    writer = store.worker
+    async with lagging(store) as behind:
         assert await name_at(me, behind, product) == "Alpha Phone"
         await asyncio.to_thread(server.stop)
 
@@ -356,10 +355,8 @@ async def test_a_worker_that_does_not_heed_outbox_ids(store: Store, cut_off: Wor
 
 
 async def test_a_writer_that_does_not_tell_outbox_ids(store: Store, behind: Worker) -> None:
-    nowhere = Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.5)
-    async with worker_of(store, nowhere, rules=ALL.without("w5_outbox_id")) as cut_off:
+    async with without_redis(store, rules=ALL.without("w5_outbox_id")) as cut_off:
         product, me = store.id("P-1"), staff(store, "header")
         await name_at(me, behind, product)
         await me.ask(cut_off, EDIT, id=product, name="New")
         assert await name_at(me, behind, product) == "Alpha Phone"
-    await nowhere.aclose()
