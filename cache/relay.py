@@ -218,6 +218,10 @@ class Relay:
         """Mark rows as published at `position`, within Δ/8, in the background."""
         self._publisher.mark_later([ids] if isinstance(ids, str) else ids, position)
 
+    async def flush(self) -> None:
+        """Write the marks that wait. Raises the outbox's errors."""
+        await self._publisher.marks.flush()
+
     async def aclose(self) -> None:
         """Stop drains, and write the marks that wait."""
         await self._rounds.close()

@@ -1,11 +1,16 @@
-"""What a warm answer costs: no SQL, and two exchanges with Redis for each level of the tree."""
+"""What a warm answer costs: no SQL, and few exchanges with Redis.
+
+A worker that follows the log needs at most two from memory (who asks is read strictly, and live
+counters are not remembered), at most one for each level from Redis; one that does not follow needs
+two for each level.
+"""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from cache import Cache
-from cache.engine import Request
+from cache import Cache, CacheSettings
+from cache.call import Call
 from cache.stores.connection import GuardedRedis, open_redis
 from tests.support.counting import SqlCounter
 from tests.support.store import Store, Worker
@@ -58,6 +63,7 @@ async def store(database: str, wire: GuardedRedis, key_prefix: str) -> AsyncIter
             made.tokens["ada"],
             id=made.id(sku),
         )
+    await made.worker.settle()
     yield made
     await made.close()
 
@@ -70,6 +76,34 @@ async def cost(
     with SqlCounter() as sql:
         await worker.ask(query, token)
     return sql.count, wire.round_trips - before
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_from_memory(store: Store, wire: GuardedRedis, name: str) -> None:
+    _, query, who = QUERIES[name]
+    token = store.tokens[who] if who else None
+    await store.worker.follow()
+    await store.worker.ask(query, token)
+
+    statements, exchanges = await cost(store.worker, wire, query, token)
+
+    assert statements == 0
+    assert exchanges <= (1 if token else 0) + query.count("stats")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_from_redis_by_the_log(store: Store, wire: GuardedRedis, name: str) -> None:
+    levels, query, who = QUERIES[name]
+    token = store.tokens[who] if who else None
+    worker = Worker(wire, store.prefix, settings=CacheSettings(memory_bytes=1))
+    await worker.follow()
+    await worker.ask(query, token)
+
+    statements, exchanges = await cost(worker, wire, query, token)
+    await worker.close()
+
+    assert statements == 0
+    assert exchanges <= levels + 1
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -90,14 +124,14 @@ async def test_the_counters_see_a_cache_that_does_not_batch(
     """The control: a worker that asks for each value by itself, and one that caches nothing."""
 
     class OneByOne(Cache):
-        async def get_or_load(self, request: Request) -> object:
-            await self._store.look_up([request.key])
-            await self._store.look(request.tags)
-            return await super().get_or_load(request)
+        async def get_or_load(self, call: Call) -> object:
+            await self.store.get([call.key])
+            await self.store.look(call.tags())
+            return await super().get_or_load(call)
 
     class Nothing(Cache):
-        async def get_or_load(self, request: Request) -> object:
-            return await request.load()
+        async def get_or_load(self, call: Call) -> object:
+            return await call.load()
 
     levels, query, _ = QUERIES["a page"]
     slow = Worker(wire, store.prefix, OneByOne)

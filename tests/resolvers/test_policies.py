@@ -39,4 +39,4 @@ def test_the_table(
 def test_what_is_not_there_is_forgotten_sooner() -> None:
     """A negative entry is purged when the thing appears; this bounds what nobody purges."""
     for function in (products.product, catalogue.category, users.user, orders.order):
-        assert function.policy.ttl_of(None) == 60
+        assert function.policy.ttl_of(None, lambda: 0.0) == 60

@@ -5,30 +5,30 @@ from typing import Any
 import msgspec
 
 from cache import Cache, bypass
+from cache.call import Call
 from cache.context import current_scope
-from cache.engine import Request
 
 
 class Recording(Cache):
     """Remembers every call of a cached function, to load it again without any cache."""
 
-    asked: dict[str, tuple[Request, str]]
+    asked: dict[str, tuple[Call, str]]
 
-    async def get_or_load(self, request: Request) -> Any:
-        self.__dict__.setdefault("asked", {})[request.key] = (request, current_scope().viewer)
-        return await super().get_or_load(request)
+    async def get_or_load(self, call: Call) -> Any:
+        self.__dict__.setdefault("asked", {})[call.key] = (call, current_scope().viewer)
+        return await super().get_or_load(call)
 
     async def values(self) -> dict[str, bytes]:
         """What each call remembered would return now, from the database."""
         found = {}
-        for key, (request, viewer) in list(self.asked.items()):
+        for key, (call, viewer) in list(self.asked.items()):
             with self.activate(viewer), bypass():
-                found[key] = msgspec.msgpack.encode(await request.load())
+                found[key] = msgspec.msgpack.encode(await call.load())
         return found
 
 
 class Uncached(Cache):
     """Loads always: the truth to compare with."""
 
-    async def get_or_load(self, request: Request) -> Any:
-        return await request.load()
+    async def get_or_load(self, call: Call) -> Any:
+        return await call.load()

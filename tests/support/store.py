@@ -3,6 +3,7 @@
 Each worker has a cache of its own, as each process of a server has; `facts` collects what it does.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
@@ -13,19 +14,23 @@ from typing import Any
 import httpx
 from redis.asyncio import Redis
 
-from cache import Cache, RedisStore
+from cache import Cache, CacheSettings, RedisStore
+from cache.integrations.tortoise import TortoiseOutbox
 from cache.leaderboard import Leaderboards
 from cache.records import Records
+from cache.tasks import end
 from cache.writes import WriteBehind
 from gql.http.connection import open_context
 from gql.http.view import GraphQLView
 from gql.schema import schema
+from models.database import is_unavailable
 from models.tables import (
     Brand,
     Category,
     Order,
     OrderLine,
     OrderStatus,
+    Outbox,
     Product,
     Role,
     Session,
@@ -47,11 +52,24 @@ Answer = dict[str, Any]
 class Worker:
     """One process of the server, as far as caches are concerned."""
 
-    def __init__(self, redis: Redis, prefix: str, cache: type[Cache] = Cache) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        prefix: str,
+        cache: type[Cache] = Cache,
+        settings: CacheSettings | None = None,
+    ) -> None:
         self.facts = Facts()
         store = RedisStore(redis, prefix, observers=[self.facts])
+        self._following: asyncio.Task[None] | None = None
         self.services = Services(
-            cache=cache(store, observers=[self.facts]),
+            cache=cache(
+                store,
+                outbox=TortoiseOutbox(Outbox),
+                observers=[self.facts],
+                settings=settings,
+                is_unavailable=is_unavailable,
+            ),
             records=Records(redis, prefix, "session", LIFETIME.total_seconds()),
             views=WriteBehind(VIEWS, redis, prefix, ViewProgress()),
             leaderboards=Leaderboards(redis, SqlScores(), prefix),
@@ -80,7 +98,25 @@ class Worker:
         """A resolvers' context, to enter with `async with`."""
         return open_context(self.services, f"Bearer {token}" if token else None)
 
+    async def follow(self) -> None:
+        """Follow the log from here on, as a server's worker does; without it every read asks Redis.
+
+        The relay does not run: its looks at the outbox would be among the statements that tests
+        count.
+        """
+        cache = self.services.cache
+        self._following = asyncio.create_task(cache.follower.run())
+        assert await cache.catch_up(10.0)
+
+    async def settle(self) -> None:
+        """Write what goes to the database after answers, so that no test counts it."""
+        relay = self.services.cache.relay
+        assert relay is not None
+        await relay.flush()
+
     async def close(self) -> None:
+        if self._following is not None:
+            await end([self._following])
         await self.http.aclose()
         await self.services.background.close()
         await self.services.leaderboards.aclose()
