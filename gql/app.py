@@ -9,14 +9,17 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from cache import Cache, CacheSettings, RedisStore
+from cache.auditor import Auditor
 from cache.facts import Observer
 from cache.integrations.tortoise import TortoiseOutbox
 from cache.leaderboard import Leaderboards
+from cache.observers import log_defects
 from cache.records import Records
 from cache.stores.connection import open_redis
 from cache.stores.lease import RedisLeases
 from cache.writes import WriteBehind
 from gql import settings as configuration
+from gql.http.metrics import Metrics
 from gql.http.routes import routes
 from gql.http.view import GraphQLView
 from gql.schema import schema
@@ -45,11 +48,11 @@ async def open_services(
     `models.database.DatabaseUnavailable`, `DatabaseSettingInvalid` or `SettingsError`.
     """
     async with AsyncExitStack() as closing:
-        redis = open_redis(settings.redis)
+        redis = open_redis(settings.redis, observers=observers)
         closing.push_async_callback(redis.aclose)
         state = redis
         if settings.state_redis_url is not None:
-            state = open_redis(settings.state_redis)
+            state = open_redis(settings.state_redis, observers=observers)
             closing.push_async_callback(state.aclose)
         await database.connect(settings.database)
         closing.push_async_callback(database.disconnect)
@@ -70,6 +73,10 @@ async def open_services(
         )
         services = _services(settings, cache, state, prefix)
         closing.push_async_callback(cache.close)
+        if settings.audit_rate:
+            auditor = Auditor(cache, rate=settings.audit_rate, observers=observers)
+            cache.audit(auditor.served)
+            closing.push_async_callback(auditor.aclose)
         closing.push_async_callback(services.leaderboards.aclose)
         closing.push_async_callback(services.background.close)
         yield services
@@ -94,10 +101,13 @@ def create_app(
     of the cache.
     """
     chosen = settings or configuration.load()
+    metrics = Metrics(chosen.metrics_directory) if chosen.metrics else None
+    counting: list[Observer] = [] if metrics is None else [metrics.observer]
+    told = (log_defects, *counting, *observers)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_services(chosen, tuple(observers)) as services:
+        async with open_services(chosen, told) as services:
             await services.cache.start()
             app.state.services = services
             app.state.view = GraphQLView(schema, services)
@@ -105,4 +115,4 @@ def create_app(
             yield
             await services.views.stop(DRAIN_SECONDS)
 
-    return Starlette(routes=routes(dist), lifespan=lifespan)
+    return Starlette(routes=routes(dist, metrics), lifespan=lifespan)
