@@ -19,6 +19,7 @@ from .context import bypass, current_viewer, depend_on, viewer_was_read
 from .decorator import CachedFunction, cached
 from .engine import Cache
 from .errors import CacheError, DeclarationError, NoActiveCacheError, StoreUnavailable
+from .fragment import Fragment
 from .leases import Leases
 from .loader import Loader
 from .outbox import Outbox, OutboxRow
@@ -40,6 +41,7 @@ __all__ = [
     "Codec",
     "Consistency",
     "DeclarationError",
+    "Fragment",
     "Grain",
     "Leases",
     "Loader",

@@ -8,8 +8,8 @@ from typing import assert_type
 
 import msgspec
 
-from cache import CachedFunction, CachePolicy, Consistency, Grain, cached
-from cache.fragment import Fragment
+from cache import CachedFunction, CachePolicy, Consistency, Fragment, Grain, cached
+
 
 POLICY = CachePolicy(ttl=60, consistency=Consistency.STRICT)
 
