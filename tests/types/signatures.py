@@ -10,7 +10,6 @@ import msgspec
 
 from cache import CachedFunction, CachePolicy, Consistency, Fragment, Grain, cached
 
-
 POLICY = CachePolicy(ttl=60, consistency=Consistency.STRICT)
 
 
