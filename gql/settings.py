@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, DirectoryPath, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
@@ -76,6 +76,9 @@ SHOULD: Mapping[str, str] = {
     "FRESHQL_ENVIRONMENT": "development or production",
     "FRESHQL_DATA_DIR": "a directory that this user may write, such as .freshql",
     "FRESHQL_LOG_LEVEL": "debug, info, warning or error",
+    "FRESHQL_METRICS": "on or off",
+    "PROMETHEUS_MULTIPROC_DIR": "an existing directory, empty when the server starts",
+    "FRESHQL_AUDIT_RATE": "a number from 0 (nothing) to 1 (everything), such as 0.001",
 }
 """What each variable should hold: for error messages and the documentation."""
 
@@ -166,6 +169,21 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="FRESHQL_LOG_LEVEL", description="The least level that is logged."
+    )
+    metrics: bool = Field(
+        default=True, alias="FRESHQL_METRICS", description="Whether `/metrics` is there."
+    )
+    metrics_directory: DirectoryPath | None = Field(
+        default=None,
+        alias="PROMETHEUS_MULTIPROC_DIR",
+        description="Where several workers keep their metrics. `freshql serve` makes one itself.",
+    )
+    audit_rate: float = Field(
+        default=0.0,
+        alias="FRESHQL_AUDIT_RATE",
+        ge=0.0,
+        le=1.0,
+        description="The share of cached answers that is compared with the database.",
     )
 
     @property

@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from uvicorn import Config, Server
@@ -52,6 +54,7 @@ def serve(settings: Settings, app: str = APP) -> None:
             embedded = "" if settings.redis_url else complete.redis
             directory.announce(place.url(settings.host, port), embedded)
         prepared = asyncio.run(store.prepare(complete))
+        complete = _with_metrics(stack, complete)
         complete.publish()
         announce_when_listening(Announcement(settings, prepared, begun))
         _run(complete, app, bound)
@@ -90,6 +93,14 @@ def _with_redis(stack: ExitStack, settings: Settings) -> Settings:
     server = stack.enter_context(ValkeyServer(settings.data_dir / "valkey"))
     stack.enter_context(Keeper(server))
     return settings.model_copy(update={"redis_url": server.url})
+
+
+def _with_metrics(stack: ExitStack, settings: Settings) -> Settings:
+    """Several workers count together, in files: whichever is asked then knows of all of them."""
+    if settings.workers == 1 or not settings.metrics or settings.metrics_directory is not None:
+        return settings
+    directory = Path(stack.enter_context(TemporaryDirectory(prefix="freshql-metrics-")))
+    return settings.model_copy(update={"metrics_directory": directory})
 
 
 def _run(settings: Settings, app: str, bound: socket.socket) -> None:

@@ -60,6 +60,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("FRESHQL_CURRENCY", "dollars"),
         ("FRESHQL_ENVIRONMENT", "prod"),
         ("FRESHQL_LOG_LEVEL", "loud"),
+        ("FRESHQL_METRICS", "perhaps"),
+        ("PROMETHEUS_MULTIPROC_DIR", "/nowhere/at/all"),
+        ("FRESHQL_AUDIT_RATE", "1.5"),
     ],
 )
 def test_a_wrong_setting_is_explained(

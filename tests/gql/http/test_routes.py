@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import httpx
-import pytest
 from starlette.applications import Starlette
 
-from cache import Cache, StoreUnavailable
 from gql.http import routes
 from tests.support.store import Store
 
@@ -26,45 +24,3 @@ async def test_the_root_leads_to_graphiql(store: Store) -> None:
 
     assert response.status_code == 307
     assert response.headers["location"] == "/graphql"
-
-
-async def test_ready(store: Store) -> None:
-    response = await get(store, "/readyz")
-
-    assert response.json() == {"status": "ready", "database": "ok", "redis": "ok"}
-    assert response.headers["cache-control"] == "no-store"
-    assert (await get(store, "/healthz")).text == "ok"
-
-
-async def test_without_redis_it_is_degraded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(cache: Cache) -> bool:
-        return False
-
-    monkeypatch.setattr(Cache, "reaches_store", away)
-    response = await get(store, "/readyz")
-
-    assert (response.status_code, response.json()["status"]) == (200, "degraded")
-
-
-async def test_without_a_database_it_is_not_ready(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away() -> str:
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(routes, "database_id", away)
-    response = await get(store, "/readyz")
-
-    assert (response.status_code, response.json()["status"]) == (503, "unavailable")
-
-
-async def test_a_store_that_does_not_answer_is_not_reached(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(*_: object) -> None:
-        raise StoreUnavailable("away")
-
-    cache = store.worker.services.cache
-    assert await cache.reaches_store()
-    monkeypatch.setattr(cache.store, "look", away)
-    assert not await cache.reaches_store()
