@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random as randomness
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from .looking import LookUps
 from .observers import Observers
 from .outbox import Outbox
 from .policy import namespace_tag
+from .promises import Off, promises_off
 from .protocol import ALL, Barrier, Log, Position, Rules, Token
 from .purges import Purges
 from .reading import Reader
@@ -33,9 +35,12 @@ from .serving import Served, Serving
 from .session import Session
 from .settings import CacheSettings
 from .stores.base import Store
+from .stores.memory import MemoryStore
 from .tasks import end
 from .tier import MemoryTier
 from .worker import Worker
+
+log = logging.getLogger(__name__)
 
 
 def is_network_error(error: BaseException) -> bool:
@@ -75,9 +80,8 @@ class Cache:
         self.rules = rules
         self.store = store
         self._tell = Observers(observers)
-        log = Log(rules, max_staleness=self.settings.max_staleness)
-        self.log = log
-        self._worker = Worker(log, clock or SystemClock(), self._tell)
+        self.log = Log(rules, max_staleness=self.settings.max_staleness)
+        self._worker = Worker(self.log, clock or SystemClock(), self._tell)
         self._outbox = outbox
         self._purges = Purges(self._publish)
         self.relay = self._make_relay(outbox)
@@ -157,6 +161,8 @@ class Cache:
         """
         if self._tasks:
             raise RuntimeError("this cache was started already: close it first")
+        for off in self.promises_off():
+            log.warning("%s", off)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.follower.run(), name="cache: follower")]
         if self.relay is not None:
@@ -177,6 +183,13 @@ class Cache:
         if self.relay is not None:
             await self.relay.aclose()
         await self.store.aclose()
+
+    async def __aenter__(self) -> Cache:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     # ---- for the application ----
 
@@ -246,6 +259,16 @@ class Cache:
         return await self._look_ups.watermarks(dependencies)
 
     # ---- what it knows ----
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Where the tags of writes are committed."""
+        return self._outbox
+
+    def promises_off(self) -> tuple[Off, ...]:
+        """What it does not promise for want of a part; `start` logs it."""
+        is_shared = not isinstance(self.store, MemoryStore)
+        return promises_off(has_outbox=self._outbox is not None, is_shared=is_shared)
 
     @property
     def position(self) -> Position | None:

@@ -3,6 +3,11 @@
 table = outbox_table(metadata)                 # in the metadata that Alembic compares with
 outbox = SqlAlchemyOutbox(engine, table)
 cache = Cache(store, outbox=outbox)
+async with writing(cache, sessions, "product:42") as session:
+    await session.execute(update(Product).where(Product.id == 42).values(name="New"))
+
+which is, and sees to rollbacks, failed commits and cancellations besides:
+
 async with sessions.begin() as session:
     await session.execute(update(Product).where(Product.id == 42).values(name="New"))
     identifier = await outbox.add_to(session, ["product:42"])      # the last statement
@@ -34,8 +39,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from ..outbox import NoTransactionError
 from .outbox_sql import Parameters, SqlOutbox, new_id
 from .outbox_statements import INDEX, create_statements
+from .sqlalchemy_writing import purges, writing
 
-__all__ = ["SqlAlchemyOutbox", "begin_immediately", "create_statements", "outbox_table"]
+__all__ = [
+    "SqlAlchemyOutbox",
+    "begin_immediately",
+    "create_statements",
+    "outbox_table",
+    "purges",
+    "writing",
+]
 
 Bound = AsyncSession | AsyncConnection
 

@@ -16,6 +16,7 @@ from ..policy import MAX_LIFETIME
 from ..protocol import Followed, Look, Position
 from . import wire
 from .base import Fill
+from .connection import open_redis
 from .line import Command, Line
 from .node import insisting
 from .script import Argument, Script, translated
@@ -65,6 +66,28 @@ class RedisStore:
         self._new_epoch = new_epoch
         self._keys = [f"{{{prefix}}}:state", f"{{{prefix}}}:log"]
         self._line = Line(self._state, self._keys[1])
+        self._opened: tuple[Redis, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        prefix: str,
+        *,
+        state_url: str | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> RedisStore:
+        """A store with clients of its own, which `aclose` closes; nothing is sent yet.
+
+        `url` and `state_url` are what `open_redis` takes. `prefix` is one for each application
+        *and database*: two databases with one prefix would share entries. Raises `ValueError` for
+        URLs that are none.
+        """
+        told = tuple(observers)
+        clients = [open_redis(one, observers=told) for one in (url, state_url) if one is not None]
+        store = cls(clients[0], prefix, state=clients[-1], observers=told)
+        store._opened = tuple(clients)
+        return store
 
     # ---- entries ----
 
@@ -141,8 +164,11 @@ class RedisStore:
         await self._ask("relay", wire.RELAY_LOOKED, (), epoch)
 
     async def aclose(self) -> None:
-        """Close the follower's connection. The clients are their owner's."""
+        """Close the follower's connection, and what `open` opened: other clients are their
+        owner's."""
         await self._line.close()
+        for client in self._opened:
+            await client.aclose()
 
     async def _ask(
         self, purpose: str, script: Script, tags: Iterable[str], *arguments: Argument
