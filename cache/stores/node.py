@@ -25,7 +25,10 @@ One that takes longer opens the breaker, and half of this is what a purge insist
 request waits longer than 0.15 s for a server that is away."""
 
 _GRACE = 0.02
-"""Seconds more for an exchange during which this process itself stood still."""
+"""Seconds more for an exchange during which this process itself stood still,"""
+
+_STOOD_STILL = 0.005
+"""... which it did if its timer came so many seconds late."""
 
 Command = tuple[tuple[Any, ...], Mapping[str, Any]]
 """A command, and redis-py's options for its reply."""
@@ -195,7 +198,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:
     try:
         due = loop.time() + seconds
         await asyncio.wait({task}, timeout=seconds)
-        if not task.done() and loop.time() - due > _GRACE / 4:
+        if not task.done() and loop.time() - due > _STOOD_STILL:
             await asyncio.wait({task}, timeout=_GRACE)
         if not task.done():
             raise TimeoutError
