@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from .batch import TickBatcher, together
 from .call import Call
@@ -11,7 +14,7 @@ from .codec import Codec
 from .context import current_scope
 from .entry import Entry
 from .errors import StoreUnavailable
-from .facts import Filled, NotStored
+from .facts import Filled, NotStored, StoreFailed
 from .flight import Outcome
 from .protocol import Position, Stamp
 from .stores.base import Fill, Store
@@ -83,6 +86,25 @@ class Fills:
             return
         self._tier_put(call.key, outcome.value, stamp, len(payload.encoded))
         await self._fill(call, Fill(call.key, stored, lifetime), stamp)
+
+    def restamp(self, entry: Entry, head: Position, now: float) -> None:
+        """Store an entry again that the server found valid as of `head`, in the background.
+
+        It is older than what logs remember, and would be judged by the server for every reader. A
+        newer entry that this overwrites was stored after a purge that came after `head`: then this
+        one is a miss, like any that is older than the purge.
+        """
+        lifetime = entry.stamp.hard - now
+        if lifetime > 0:
+            raised = msgspec.structs.replace(entry, stamp=entry.stamp.raised_to(head))
+            stored = self._codec.encode(raised)
+            filled = self._batch.submit((Fill(entry.key, stored, lifetime), {}))
+            filled.add_done_callback(self._restamped)
+
+    def _restamped(self, filled: asyncio.Future[None]) -> None:
+        error = None if filled.cancelled() else filled.exception()
+        if error is not None:
+            self._worker.tell(StoreFailed("restamp", str(error)))
 
     def _tier_put(self, key: str, value: object, stamp: Stamp, size: int) -> None:
         log = self._worker.log

@@ -14,11 +14,13 @@ from .worker import Worker
 @dataclass(frozen=True, slots=True)
 class Judged:
     """`verdict` is None for a clean entry, whose age is another question; `as_of` is the head of
-    the server's verdict, None for one by the log; `look` the newest answer of the server."""
+    the server's verdict, None for one by the log; `look` the newest answer of the server.
+    `was_unknown`: this worker's log does not reach back to what the entry was made of."""
 
     verdict: Verdict | None
     look: Look
     as_of: Position | None = None
+    was_unknown: bool = False
 
 
 class Judge:
@@ -42,21 +44,22 @@ class Judge:
     async def judge(self, stamp: Stamp, found: Found, barrier: Barrier, *, strict: bool) -> Judged:
         """The verdict on an entry that was found. Raises `StoreUnavailable`."""
         strict = (strict or stamp.strict) and self._worker.rules.j6_strict
+        verdict: Verdict | None = None
         if self.may_use_log(barrier, found.look.head if strict else None):
             verdict = self._worker.log.judge(stamp.epoch, stamp.dependencies)
             newer = verdict is Verdict.OTHER_EPOCH and stamp.epoch == found.look.head.epoch
             if verdict is not Verdict.UNKNOWN and not newer:
                 return Judged(verdict, found.look)
-        return await self._ask(stamp, barrier)
+        return await self._ask(stamp, barrier, was_unknown=verdict is Verdict.UNKNOWN)
 
-    async def _ask(self, stamp: Stamp, barrier: Barrier) -> Judged:
+    async def _ask(self, stamp: Stamp, barrier: Barrier, *, was_unknown: bool) -> Judged:
         asked = barrier.token
         look = await self._look_ups.watermarks(stamp.dependencies)
         self._resolver.clip(barrier, look.head, asked)
         if not barrier.is_met_by(look.head):
             return Judged(Verdict.BARRIER, look)
         verdict = judge_remotely(stamp, look, self._worker.rules)
-        return Judged(verdict, look, as_of=self._raised_to(look))
+        return Judged(verdict, look, self._raised_to(look), was_unknown)
 
     def _raised_to(self, look: Look) -> Position:
         applied = self._worker.log.position

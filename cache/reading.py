@@ -149,8 +149,9 @@ class Reader:
             value = call.declared.decode(found.entry.payload)
         except ValueError:
             return Sight(judged.look, Verdict.UNREADABLE)
-        size = len(found.entry.payload)
-        return Sight(judged.look, judged.verdict, Candidate(value, stamp, judged.as_of, size))
+        size, old = len(found.entry.payload), found.entry if judged.was_unknown else None
+        candidate = Candidate(value, stamp, judged.as_of, size, old)
+        return Sight(judged.look, judged.verdict, candidate)
 
     # ---- loading ----
 

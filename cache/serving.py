@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .call import Call
 from .context import Scope, current_frame
+from .entry import Entry
 from .facts import Hit, Joined, Refreshed, StaleServed, Tier, Why
-from .filling import Start
+from .filling import Fills, Start
 from .flight import Outcome
 from .loading import Loads
 from .protocol import Barrier, Dependencies, Look, Position, Rules, Stamp, Verdict
@@ -22,12 +23,13 @@ Served = Callable[[Call, Stamp, Any, Tier], None]
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A stored value: `as_of` is the head of the server's verdict on it, if the server judged it,
-    `size` the bytes of its payload."""
+    `size` the bytes of its payload. `old` is the entry, where logs no longer reach back to it."""
 
     value: Any
     stamp: Stamp
     as_of: Position | None = None
     size: int = 0
+    old: Entry | None = None
 
     def made_of(self, rules: Rules) -> Dependencies:
         """What a reader of it depends on: its positions, raised to a head that judged it (J3)."""
@@ -58,9 +60,16 @@ class Serving:
     """Gives values to readers. `random` gives numbers in [0, 1); `audit` is told of each value."""
 
     def __init__(
-        self, worker: Worker, tier: MemoryTier, loads: Loads, random: Callable[[], float]
+        self,
+        worker: Worker,
+        *,
+        tier: MemoryTier,
+        fills: Fills,
+        loads: Loads,
+        random: Callable[[], float],
     ) -> None:
         self._worker = worker
+        self._fills = fills
         self._tier = tier
         self._loads = loads
         self._random = random
@@ -81,6 +90,8 @@ class Serving:
     def serve(self, call: Call, scope: Scope, candidate: Candidate, start: Start) -> Any:
         """Serve a clean value from the store, and remember it. `start`: where a refresh begins."""
         self.remember(call, candidate)
+        if candidate.old is not None and candidate.as_of is not None:
+            self._fills.restamp(candidate.old, candidate.as_of, start.now)
         self._refresh_if_due(call, scope, candidate.stamp, start)
         self._tell_served(Tier.STORE, call, candidate.stamp, start.now)
         frame = current_frame()
@@ -164,7 +175,6 @@ class Serving:
         if log.position is None:
             return  # nothing is judged by the log here, so nothing would be served from memory
         if candidate.as_of is not None:
-            ids = dict.fromkeys(stamp.dependencies, candidate.as_of.id)
-            stamp = replace(stamp, epoch=candidate.as_of.epoch, dependencies=ids)
+            stamp = stamp.raised_to(candidate.as_of)
         judged = None if log.rules.j2_never else log.mark
         self._tier.put(call.key, candidate.value, stamp, candidate.size, judged)

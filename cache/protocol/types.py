@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -79,6 +79,11 @@ class Stamp:
     hard: float
     cost: float = 0.0
     strict: bool = False
+
+    def raised_to(self, head: Position) -> Stamp:
+        """This stamp of an entry that was valid as of `head` (J3): no older than it, then."""
+        ids = dict.fromkeys(self.dependencies, head.id)
+        return replace(self, epoch=head.epoch, dependencies=ids)
 
 
 class Verdict(enum.Enum):

@@ -90,3 +90,4 @@ async def _forget(store: Store) -> None:
     tags += [f"brand:{slug}" for slug in store.brands]
     tags += [f"session:{digest_of(token)}" for token in store.tokens.values()]
     await store.worker.services.cache.invalidate(tags)
+    await store.worker.settle()
