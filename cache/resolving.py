@@ -108,7 +108,8 @@ class Resolver:
         for _ in range(_ATTEMPTS):
             drained = await self._drained()
             if not rules.j5_head and drained is not None:
-                barrier.resolve_to(drained, asked)
+                # As if there were nothing to hear of where nothing was left to publish.
+                barrier.resolve_to(Position(drained.epoch, 0), asked)
                 return
             head = (await self._state.look(())).head
             if drained is None or head.epoch == drained.epoch or not rules.j5_answer:

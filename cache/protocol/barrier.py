@@ -78,8 +78,8 @@ class Barrier:
         if position is None:
             return False
         rules = self._rules
-        if (token.outbox or token.everything) and rules.j5_outbox_id:
-            return False
+        if (token.outbox or token.everything) and rules.j5_outbox_id and rules.j5_bypass:
+            return False  # it could not be resolved, or would not be there any more
         if rules.j5_token and token.positions.get(position.epoch, 0) > position.id:
             return False
         return not (rules.j5_epoch and token.is_foreign_to(position.epoch))
