@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
-from redis.asyncio import Redis
 
 from cache import Loader, TickBatcher, bypass
 from tests.support.world import World
@@ -90,15 +89,15 @@ async def test_too_few_replies_are_an_error() -> None:
 
 
 @pytest.fixture
-def world(redis: Redis, key_prefix: str) -> World:
-    world = World(redis, key_prefix)
+async def world() -> World:
+    world = World()
     world.rows.values = {row: f"row {row}" for row in range(1, 11)}
     return world
 
 
 async def test_a_loader_reads_the_rows_of_a_tick_at_once_and_remembers_them(world: World) -> None:
     loader = world.loader()
-    with world.cache.activate("anonymous"):
+    with world.a.cache.activate("anonymous"):
         assert await loader.load_many([1, 2, 99, 1]) == ["row 1", "row 2", None, "row 1"]
         assert await loader.load_many([2, 3]) == ["row 2", "row 3"]
 
@@ -107,7 +106,7 @@ async def test_a_loader_reads_the_rows_of_a_tick_at_once_and_remembers_them(worl
 
 async def test_a_cleared_loader_reads_again(world: World) -> None:
     loader = world.loader()
-    with world.cache.activate("anonymous"):
+    with world.a.cache.activate("anonymous"):
         await loader.load(1)
         world.rows.values[1] = "new"
         assert await loader.load(1) == "row 1"
@@ -117,7 +116,7 @@ async def test_a_cleared_loader_reads_again(world: World) -> None:
 
 async def test_a_transaction_reads_past_a_loader(world: World) -> None:
     loader = world.loader()
-    with world.cache.activate("anonymous"):
+    with world.a.cache.activate("anonymous"):
         with bypass():
             assert await loader.load(1) == "row 1"
         world.rows.values[1] = "new"
@@ -133,7 +132,7 @@ async def test_a_failed_batch_is_not_remembered(world: World) -> None:
         return dict.fromkeys(rows, "row")
 
     loader = Loader(batch, lambda row: [f"row:{row}"])
-    with world.cache.activate("anonymous"):
+    with world.a.cache.activate("anonymous"):
         with pytest.raises(ConnectionError):
             await loader.load(1)
         assert await loader.load(1) == "row"

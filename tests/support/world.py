@@ -1,68 +1,47 @@
-"""A database of one dictionary, and a cached function over it whose loads a test can hold."""
+"""A small world for the cache: rows, their outbox, workers whose every step a test takes by hand.
+
+`Gate` and `Facts` are useful by themselves. `World` is for races: see `tests/cache/races`.
+"""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from redis.asyncio import Redis
-
-from cache import (
-    Cache,
-    CachePolicy,
-    CacheScope,
-    Loader,
-    Protocol,
-    RedisStore,
-    cached,
-)
+from cache import Cache, CachePolicy, CacheScope, CacheSettings, Loader, Session, cached, depend_on
+from cache.call import Call
 from cache.decorator import CachedFunction
-from cache.engine import Request
 from cache.facts import Fact, Filled, Hit
+from cache.protocol import ALL, Rules
+from tests.support.worlds.clock import MOMENT
+from tests.support.worlds.database import MemoryOutbox, Rows, Value
+from tests.support.worlds.gate import Gate
+from tests.support.worlds.leases import MemoryLeases
+from tests.support.worlds.link import Link
+from tests.support.worlds.shelves import Shelf
+from tests.support.worlds.topology import InMemory, Topology
 
-PUBLIC = CachePolicy(ttl=60, scope=CacheScope.PUBLIC)
-PRIVATE = CachePolicy(ttl=60)
+__all__ = ["PRIVATE", "PUBLIC", "Client", "Facts", "Gate", "Link", "Reads", "Worker", "World"]
 
-__all__ = ["PRIVATE", "PUBLIC", "Facts", "Gate", "Rows", "World", "naive"]
+PUBLIC = CachePolicy(ttl=600, scope=CacheScope.PUBLIC)
+PRIVATE = CachePolicy(ttl=600)
 
-
-class Gate:
-    """Holds whoever comes to it, until it is opened; tells when somebody came."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self._open = asyncio.Event()
-
-    async def __call__(self) -> None:
-        self.reached.set()
-        await self._open.wait()
-
-    def open(self) -> None:
-        self._open.set()
+DELTA = 1.0
+"""Δ of every world, in seconds of its clock."""
 
 
-class Rows:
-    """The database: rows by id, read with a pause after the read where a test asks for it."""
+class Reads(Enum):
+    """Which tiers there are, and so who judges what a reader finds."""
 
-    def __init__(self) -> None:
-        self.values: dict[int, Any] = {}
-        self.reads = 0
-        self.after_read: list[Gate] = []
-
-    async def read(self, row: int) -> Any:
-        self.reads += 1
-        value = self.values.get(row)
-        if self.after_read:
-            await self.after_read.pop(0)()
-        return value
-
-    async def read_many(self, rows: Sequence[int]) -> Mapping[int, Any]:
-        self.reads += 1
-        return {row: self.values[row] for row in rows if row in self.values}
-
-    def hold_next(self) -> Gate:
-        """The next read waits, with its value in hand, until the gate opens."""
-        self.after_read.append(Gate())
-        return self.after_read[-1]
+    MEMORY = "L1"
+    """Memory alone, judged by the log: the store keeps no entries."""
+    LOG = "L2 by the log"
+    """The store alone, judged by the worker's log (J2)."""
+    SERVER = "L2 by the server"
+    """The store alone, judged by the state server (J3): no worker follows the log."""
+    TIERED = "L1 and L2"
 
 
 class Facts(list[Fact]):
@@ -72,7 +51,10 @@ class Facts(list[Fact]):
         self.append(fact)
 
     def count(self, kind: type[Fact]) -> int:  # type: ignore[override]  # by kind, not by value
-        return sum(isinstance(fact, kind) for fact in self)
+        return len(self.of(kind))
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [fact for fact in self if isinstance(fact, kind)]
 
     @property
     def hits(self) -> int:
@@ -83,77 +65,267 @@ class Facts(list[Fact]):
         return self.count(Filled)
 
 
+Engine = Callable[["World", Link], Cache]
+
+
+def engine(world: "World", link: Link) -> Cache:
+    """A worker's cache; not started, so that nothing happens which no test asked for."""
+    memory = 1 if world.reads in (Reads.LOG, Reads.SERVER) else 2**20  # 1: nothing fits
+    settings = CacheSettings(max_staleness=DELTA, memory_bytes=memory, token_wait=MOMENT)
+    return Cache(
+        link,
+        outbox=world.outbox if world.has_outbox else None,
+        leases=world.leases,
+        observers=[world.facts],
+        settings=settings,
+        clock=world.clock,
+        random=world.random,
+        rules=world.rules,
+    )
+
+
+class Worker:
+    """One process: its cache, and its way to the servers."""
+
+    def __init__(self, world: "World", make: Engine) -> None:
+        self._world = world
+        self.link = Link(world.topology.store(), world.topology.shift, world.topology.names)
+        self.link.keeps_entries = world.reads is not Reads.MEMORY
+        self.cache = make(world, self.link)
+
+    async def start(self) -> None:
+        """Follow the log until it is current, where workers do."""
+        if self._world.reads is not Reads.SERVER:
+            await self.catch_up()
+
+    async def follow(self) -> None:
+        """One look at the log."""
+        await self.cache.follower.step()
+
+    async def catch_up(self) -> None:
+        """Follow until all there is is applied, a new epoch included."""
+        await self.follow()
+        await self.follow()
+        if not self.cache.is_current:
+            await self.follow()
+        assert self.cache.is_current
+
+    async def relay(self) -> None:
+        """One look at the outbox."""
+        assert self.cache.relay is not None
+        await self.cache.relay.step()
+
+    def move(self) -> None:
+        """Connect to whoever is the primary now."""
+        self.link.store = self._world.topology.store()
+
+
+@dataclass
+class Client:
+    """Somebody who echoes the token of each answer, as browsers do unasked."""
+
+    world: "World"
+    viewer: str = "anonymous"
+    token: str = ""
+
+    async def ask(self, question: Callable[[Session], Awaitable[Any]], *, at: Worker) -> Any:
+        """One request, and its answer."""
+        session = at.cache.session(self.token)
+        with at.cache.activate(self.viewer, session):
+            answer = await question(session)
+        self.token = session.token
+        return answer
+
+    async def read(self, row: int = 1, *, at: Worker, by: Any = None) -> Any:
+        """The row by its cached function, or by another one."""
+        return await self.ask(lambda _: (by or self.world.row)(row), at=at)
+
+    async def write(self, row: int, value: Value, *, at: Worker) -> None:
+        """Commit, publish, and be acknowledged."""
+        await self.ask(lambda _: self.world.commit(row, value, at=at), at=at)
+
+
 class World:
-    """Rows, some workers' caches on one Redis, and `row(id)`: cached, tagged `row:<id>`."""
+    """Rows, an outbox, workers `a` and `b` and more, all on one topology.
+
+    `row(n)` is cached, public, tagged `row:<n>`; `outer(n)` is made of it. `reads` says which
+    tiers there are, `rules` which rules are obeyed, `broken` what the application does wrong.
+    """
 
     def __init__(
         self,
-        redis: Redis,
-        prefix: str,
+        topology: Topology | None = None,
         *,
-        engine: Callable[..., Cache] = Cache,
-        protocol: Protocol | None = None,
-        store: type[RedisStore] = RedisStore,
+        reads: Reads = Reads.TIERED,
+        rules: Rules = ALL,
+        make: Engine = engine,
+        has_outbox: bool = True,
+        broken: Iterable[str] = (),
     ) -> None:
-        self.rows = Rows()
-        self.redis = redis
-        self.prefix = prefix
+        self.topology = topology or InMemory(rules=rules)
+        self.clock = self.topology.clock
+        self.reads, self.rules, self.has_outbox = reads, rules, has_outbox
+        self.broken = frozenset(broken)
         self.facts = Facts()
-        self.engine = engine
-        self._store = store
-        self._protocol = protocol
-        self.cache = self.worker()
+        self.rows = Rows({1: "old", 2: "two", 3: "three"})
+        self.outbox = MemoryOutbox(self.clock)
+        self.leases = MemoryLeases(self.clock)
+        self.shared: dict[str, Any] = {}
+        """What a naive cache keeps in its store."""
+        self.chance = 0.0
+        """What injected random numbers are. With 0 nothing is refreshed early."""
+        self.is_naive = make is not engine
+        self._make = make
+        self._workers: list[Worker] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._names = itertools.count()
+        self.a, self.b = self.worker(), self.worker()
         self.row = self.declare(PUBLIC)
+        self.outer = self.around(PUBLIC)
 
-    def worker(self) -> Cache:
-        """Another worker's cache on the same Redis."""
-        store = self._store(self.redis, self.prefix, observers=[self.facts])
-        return self.engine(store, observers=[self.facts], protocol=self._protocol)
+    def random(self) -> float:
+        return self.chance
 
-    def declare(self, policy: CachePolicy) -> CachedFunction[[int], Any]:
+    # ---- workers and clients ----
+
+    def worker(self) -> Worker:
+        """One more worker, which has heard nothing yet."""
+        self._workers.append(Worker(self, self._make))
+        return self._workers[-1]
+
+    async def joins(self) -> Worker:
+        """One more worker that has begun to follow the log by now."""
+        worker = self.worker()
+        await worker.start()
+        return worker
+
+    def client(self, viewer: str = "anonymous") -> Client:
+        return Client(self, viewer)
+
+    async def start(self) -> None:
+        for worker in self._workers:
+            await worker.start()
+
+    async def settle(self, *workers: Worker) -> None:
+        """Let these workers, or all, hear of all that was published."""
+        if self.reads is not Reads.SERVER:
+            for worker in workers or self._workers:
+                await worker.catch_up()
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self._workers:
+            worker.link.is_cut = False
+            await worker.cache.close()
+        await self.topology.close()
+
+    # ---- time ----
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass, by every clock."""
+        await self.topology.passes(seconds)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let others run until a condition holds. Fails after 5 s."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0)
+
+    async def turns(self, number: int = 30) -> None:
+        """Let others run for some turns of the loop: enough for whatever waits for no server."""
+        for _ in range(number):
+            await asyncio.sleep(0)
+
+    # ---- cached functions ----
+
+    def declare(self, policy: CachePolicy, **more: Any) -> CachedFunction[[int], Value]:
+        """Another cached function over the rows."""
         rows = self.rows
+        more = {"tags": lambda row: [f"row:{row}"]} | more
 
-        @cached(policy, tags=lambda row: [f"row:{row}"])
-        async def read_row(row: int) -> Any:
+        async def read_row(row: int) -> Value:
             return await rows.read(row)
 
-        return read_row
+        read_row.__qualname__ += str(next(self._names))
+        return cached(policy, **more)(read_row)
 
-    async def get(self, row: int, *, at: Cache | None = None, viewer: str = "anonymous") -> Any:
-        with (at or self.cache).activate(viewer):
-            return await self.row(row)
+    def by_loader(self, loader: Loader[int, Value]) -> CachedFunction[[int], Value]:
+        """Another one, whose rows come from a request's loader."""
 
-    async def write(self, row: int, value: Any, *, at: Cache | None = None) -> None:
-        """Commit, purge, acknowledge."""
-        self.rows.values[row] = value
-        await (at or self.cache).invalidate([f"row:{row}"])
+        async def loaded_row(row: int) -> Value:
+            depend_on("field")
+            return await loader.load(row)
 
-    def loader(self) -> Loader[int, Any]:
+        loaded_row.__qualname__ += str(next(self._names))
+        return cached(PUBLIC, tags=lambda row: [f"row:{row}"])(loaded_row)
+
+    def around(self, policy: CachePolicy) -> CachedFunction[[int], tuple[str, Value]]:
+        """A cached function that is made of `row`, and does not name its tags."""
+
+        async def outer(row: int) -> tuple[str, Value]:
+            inner = await self.row(row)
+            await self.rows.hold_here()
+            return ("outer", inner)
+
+        outer.__qualname__ += str(next(self._names))
+        return cached(policy, tags=lambda row: [f"outer:{row}"])(outer)
+
+    def shelves(self, place: str) -> Shelf:
+        """A thing on this shelf."""
+        return Shelf(self, place)
+
+    def loader(self) -> Loader[int, Value]:
         return Loader(self.rows.read_many, lambda row: [f"row:{row}"])
 
-    async def lose_redis(self) -> None:
-        """Remove all of this world's keys: what an emptied server looks like to it."""
-        async for key in self.redis.scan_iter(match=f"*{self.prefix}*"):
-            await self.redis.delete(key)
+    # ---- requests of strangers, who bring no token ----
 
+    async def get(self, row: int = 1, *, at: Worker | None = None, by: Any = None) -> Any:
+        return await self.client().read(row, at=at or self.a, by=by)
 
-class naive(Cache):
-    """Get, load, set, and delete on purge: what most caches do. The control of every race."""
+    def task(self, request: Awaitable[Any]) -> "asyncio.Task[Any]":
+        """A request beside the others."""
+        task = asyncio.ensure_future(request)
+        self._tasks.add(task)
+        return task  # type: ignore[return-value]
 
-    async def get_or_load(self, request: Request) -> Any:
-        stored: dict[str, Any] = self.__dict__.setdefault("stored", {})
-        if request.key not in stored:
-            flights: dict[str, asyncio.Task[Any]] = self.__dict__.setdefault("flights", {})
-            if request.key not in flights:
-                flights[request.key] = asyncio.ensure_future(request.load())
-            value = await flights[request.key]
-            flights.pop(request.key, None)
-            stored[request.key] = value
-            self.__dict__.setdefault("tags", {})[request.key] = request.tags
-        return stored[request.key]
+    async def see(self, row: int = 1, *, by: Any = None, at: Sequence[Worker] = ()) -> set[Any]:
+        """What strangers get at these workers, or at all: each asked twice, once more by memory."""
+        await self.settle(*at)
+        return {
+            await self.get(row, at=worker, by=by)
+            for worker in (*(at or self._workers), *(at or self._workers))
+        }
 
-    async def invalidate(self, tags: Any) -> None:
-        purged = set(tags)
-        for key, depends in list(self.__dict__.get("tags", {}).items()):
-            if purged & depends:
-                self.__dict__["stored"].pop(key, None)
+    # ---- writes ----
+
+    async def write(self, row: int, value: Value, *, at: Worker | None = None) -> None:
+        """A stranger's write: committed, published, acknowledged."""
+        await self.client().write(row, value, at=at or self.b)
+
+    async def commit(
+        self, row: int, value: Value, *, at: Worker, tags: Iterable[str] | None = None
+    ) -> None:
+        """Commit a row with its outbox row, then publish."""
+        named = [f"row:{row}"] if tags is None else list(tags)
+        identifier = await self.commit_only(row, value, named)
+        if identifier is None:
+            await at.cache.invalidate(named)
+        else:
+            await at.cache.publish(identifier, named)
+
+    async def commit_only(self, row: int, value: Value, tags: Iterable[str]) -> str | None:
+        """The transaction: the row and, with W1, its outbox row. Nothing is published yet."""
+        self.rows.values[row] = value
+        if not self.has_outbox or not self.rules.w1_outbox:
+            return None
+        return await self.outbox.add(tags)
+
+    async def store_held(self, row: int, value: Value, *, at: Worker) -> None:
+        """What no writer may do (W4): store the value that it holds, instead of reading it."""
+        call = self.row.call("anonymous", row)
+
+        async def held() -> Value:
+            return value
+
+        with at.cache.activate("anonymous"):
+            await at.cache.get_or_load(Call(call.declared, call.key, held, call.tags))
