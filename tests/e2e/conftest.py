@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,21 @@ Answer = dict[str, Any]
 
 @dataclass
 class Client:
-    """A user of a served store. Each question is a connection of its own: any worker may get it."""
+    """A user of a served store. Each question is a connection of its own: any worker may get it.
+
+    Cookies are kept, as a browser does: who logs in goes on with them.
+    """
 
     url: str
     token: str | None = None
+    jar: CookieJar = field(default_factory=CookieJar)
 
     def post(self, query: str, **variables: Any) -> Answer:
         """The whole answer to an operation."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         body = {"query": query, "variables": variables}
-        with httpx.Client(
-            verify=False, timeout=30
-        ) as http:  # without TLS, which takes time to set up
+        # Without TLS, which takes time to set up.
+        with httpx.Client(verify=False, timeout=30, cookies=self.jar) as http:
             answer: Answer = http.post(f"{self.url}/graphql", json=body, headers=headers).json()
         return answer
 
@@ -50,7 +54,7 @@ class Client:
             password=who,
         )
         assert data["login"]["errors"] == []
-        return Client(self.url, data["login"]["token"])
+        return Client(self.url, data["login"]["token"], self.jar)
 
 
 class Subscription:
