@@ -8,6 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from cache.protocol import ALL, Rules
+from cache.stores.connection import open_redis
+from tests.support.cluster import Cluster, cluster
 from tests.support.servers import ValkeyServer, valkey
 from tests.support.world import World
 from tests.support.worlds.on_redis import OnRedis
@@ -16,7 +18,14 @@ from tests.support.worlds.topology import InMemory, Topology
 MakeTopology = Callable[..., Topology]
 MakeWorld = Callable[..., Awaitable[World]]
 
-TOPOLOGIES = ["memory", "memory, two servers", "redis", "redis, two servers", "redis, dense"]
+TOPOLOGIES = [
+    "memory",
+    "memory, two servers",
+    "redis",
+    "redis, two servers",
+    "redis, dense",
+    "cluster",
+]
 
 LOOSE = ["memory", "redis, dense"]
 """Those whose servers can leave out a rule, for controls."""
@@ -35,19 +44,30 @@ def entry_server() -> Iterator[ValkeyServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[Cluster]:
+    """A cluster of three."""
+    with cluster() as made:
+        yield made
+
+
 @pytest.fixture
 async def make_topology(request: pytest.FixtureRequest) -> AsyncIterator[MakeTopology]:
     """Makes a topology by its name, with rules for its servers."""
     async with AsyncExitStack() as closing:
 
         def client(server: str) -> Redis:
-            opened = Redis.from_url(request.getfixturevalue(server).url)
+            url = request.getfixturevalue(server).url
+            # No budget: a busy machine is not what is played here.
+            opened = open_redis(url, budget=30) if server == "nodes" else Redis.from_url(url)
             closing.push_async_callback(opened.aclose)
             return opened
 
         def make(name: str, rules: Rules = ALL) -> Topology:
             if name.startswith("memory"):
                 return InMemory(rules=rules, apart=name.endswith("two servers"))
+            if name == "cluster":
+                return OnRedis(client("nodes"))
             state = client("state_server")
             if name == "redis, two servers":
                 return OnRedis(client("entry_server"), state=state)
