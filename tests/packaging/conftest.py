@@ -23,5 +23,5 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def full(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of a virtualenv with the wheel and all of its extras."""
-    extras = ("opentelemetry", "prometheus", "sqlalchemy", "strawberry", "tortoise")
+    extras = ("opentelemetry", "prometheus", "sqlalchemy", "strawberry", "testing", "tortoise")
     return install(wheel, tmp_path_factory.mktemp("full") / "venv", extras=extras)
