@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from cache import Cache, CachePolicy, CacheScope, RedisStore, cached
-from cache.stores.connection import open_redis
 from ops.embedded import ValkeyServer
 
 PRICES = {"tea": 350, "coffee": 420}  # the database of this example
@@ -47,12 +46,9 @@ async def show(cache: Cache) -> None:
 
 
 async def main(url: str) -> None:
-    """Wire the parts: a client, a store, a cache."""
-    redis = open_redis(url)
-    cache = Cache(RedisStore(redis, "example"))
-    await show(cache)
-    await cache.close()
-    await redis.aclose()
+    """Wire the parts: a store, a cache that follows its log."""
+    async with Cache(RedisStore.open(url, "example")) as cache:
+        await show(cache)
 
 
 if __name__ == "__main__":
