@@ -1,4 +1,4 @@
-"""Ending tasks that talk to Redis.
+"""Ending tasks that talk to Redis, and work that a cancellation must not end half-way.
 
 In Python 3.11 `asyncio.wait_for` loses a cancellation that comes just when what it waits for is
 done (python/cpython#86296), and redis-py sends its commands through it. So a task that was
@@ -8,8 +8,10 @@ cancelled may go on: it has to look, and whoever ends it has to insist.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _INSIST = 0.1
 
@@ -28,3 +30,21 @@ def raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Like `await work`, but whoever is cancelled meanwhile waits for it, and is cancelled then.
+
+    Unlike `asyncio.shield` nothing goes on behind the caller's back: what it holds, a connection
+    or a lock, is in use for as long.
+    """
+    task = asyncio.ensure_future(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation from (None if task.cancelled() else task.exception())
+    return task.result()

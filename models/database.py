@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import BaseORMException, DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
@@ -152,7 +152,7 @@ async def _begun_within(seconds: float) -> AsyncIterator[BaseDBAsyncClient]:
     await context.__aexit__(None, None, None)
 
 
-def transaction() -> AbstractAsyncContextManager[BaseDBAsyncClient]:
+def transaction() -> AbstractAsyncContextManager[TransactionalDBClient]:
     """One write transaction: ``async with transaction() as connection: ...``.
 
     Queries of the same task run in it unasked. SQLite: ``BEGIN IMMEDIATE``, so that it never
@@ -160,7 +160,7 @@ def transaction() -> AbstractAsyncContextManager[BaseDBAsyncClient]:
     read to be changed with ``locked``. A transaction inside one is a savepoint. A task that is
     started inside inherits the transaction: let it end inside, too.
     """
-    return cast("AbstractAsyncContextManager[BaseDBAsyncClient]", in_transaction())
+    return cast("AbstractAsyncContextManager[TransactionalDBClient]", in_transaction())
 
 
 def locked(queryset: QuerySet[M]) -> QuerySet[M]:
