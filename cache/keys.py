@@ -51,10 +51,15 @@ def _not_finite_numbers(parts: tuple[Any, ...]) -> bytes:
 
 
 def storage_key(prefix: str, key: str) -> str:
-    """The key under which Redis holds an entry. Entries carry their full key: see `entry.py`."""
+    """The key under which Redis holds an entry. Entries carry their full key: see `entry.py`.
+
+    On a cluster the text in a key's first braces decides its node, and arguments may have braces:
+    every list with the filter `{"first":20}` would be on one node. Empty ones before them count as
+    none (Redis Cluster specification, "Hash tags").
+    """
     if len(key) > _READABLE:
         key = hashlib.blake2b(key.encode(), digest_size=20).hexdigest()
-    return f"{prefix}:e:{key}"
+    return f"{prefix}:e{{}}:{key}" if "{" in key else f"{prefix}:e:{key}"
 
 
 def schema_digest(result: Any) -> str:

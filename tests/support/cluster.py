@@ -52,6 +52,11 @@ class ClusterNode:
         stats: dict[str, Any] = self.client.info("commandstats")
         return int(stats.get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
+    def errors(self, kind: str) -> int:
+        """How often a command was answered with this error here."""
+        stats: dict[str, Any] = self.client.info("errorstats")
+        return int(stats.get(f"errorstat_{kind}", {"count": 0})["count"])
+
 
 class Cluster:
     """The nodes: `primaries` with equal shares of the slots, each with so many `replicas`."""

@@ -24,6 +24,7 @@ def entries_url() -> Iterator[str]:
 def nodes() -> Iterator[Cluster]:
     with cluster() as three:
         yield three
+        assert sum(node.errors("CROSSSLOT") for node in three.nodes) == 0
 
 
 class MemoryLosses:
