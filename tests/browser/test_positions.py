@@ -1,4 +1,4 @@
-"""A browser echoes its mutations unasked; and the code that `docs/positions.md` has, as it stands."""
+"""A browser echoes its mutations unasked; and the code in `docs/positions.md`, as it stands."""
 
 import re
 from pathlib import Path
