@@ -1,37 +1,16 @@
-"""The faulty store: a store like any other, until a test says how it fails."""
+"""The faulty store: right without faults, and wrong in just the way that was asked for."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from cache import Cache, CachePolicy, CacheScope, Store, StoreUnavailable, cached
-from cache.stores.base import Fill
+from cache.errors import StoreUnavailable
+from cache.stores.base import Fill, Store
 from cache.stores.memory import MemoryServer, MemoryStore
-from cache.testing.contract import StoreContract
-from cache.testing.faults import METHODS, FaultyStore
+from cache.testing.contract import OpenStore, StoreContract
+from cache.testing.faults import EVERY, METHODS, FaultyStore, Method
 
-CALLS: dict[str, Callable[[Store], Any]] = {
-    "get": lambda store: store.get(["k"]),
-    "put": lambda store: store.put([Fill("k", b"v", 60.0)]),
-    "look": lambda store: store.look(["t"]),
-    "remember": lambda store: store.remember({"t": 60.0}),
-    "invalidate": lambda store: store.invalidate(["t"]),
-    "follow": lambda store: store.follow(None, 0),
-    "renew": lambda store: store.renew(),
-    "relay_begins": lambda store: store.relay_begins(30.0),
-    "relay_looked": lambda store: store.relay_looked("e"),
-}
-
-
-class TestFaultyStore(StoreContract):
-    """Without a fault it is what is behind it."""
-
-    @pytest.fixture
-    def open_store(self) -> Callable[[], Store]:
-        server = MemoryServer()
-        return lambda: FaultyStore(MemoryStore(server))
+FILL = Fill("key", b"value", 60)
 
 
 @pytest.fixture
@@ -39,72 +18,99 @@ def store() -> FaultyStore:
     return FaultyStore(MemoryStore())
 
 
-def test_the_faults_cover_every_method_of_a_store() -> None:
-    assert set(CALLS) == METHODS
-    public = {name for name in dir(Store) if not name.startswith("_")}
-    assert public - {"aclose"} == METHODS
+class TestFaultyStore(StoreContract):
+    @pytest.fixture
+    def open_store(self) -> OpenStore:
+        server = MemoryServer()
+        return lambda: FaultyStore(MemoryStore(server))
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-async def test_away_fails_a_call_and_nothing_reaches_the_store(
-    store: FaultyStore, method: str
-) -> None:
-    behind = store.store
-    assert isinstance(behind, MemoryStore)
-    with store.away(method):
-        with pytest.raises(StoreUnavailable, match=method):
-            await CALLS[method](store)
-        assert behind.server.head == 0
-        for other in METHODS - {method}:
-            await CALLS[other](store)
-    await CALLS[method](store)
-    assert store.calls[method] == 2
+async def test_the_next_call_fails_and_does_nothing(store: FaultyStore) -> None:
+    store.fail("put")
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.put([FILL])
+
+    assert not refused.value.sent
+    assert list(await store.get(["key"])) == [None]
+    await store.put([FILL])
+    assert list(await store.get(["key"])) == [b"value"]
+    assert store.calls == {"put": 2, "get": 2}
 
 
-async def test_a_call_whose_reply_is_lost_has_happened(store: FaultyStore) -> None:
-    before = (await store.look([])).head
-    with store.losing_replies("invalidate"), pytest.raises(StoreUnavailable, match="lost"):
-        await store.invalidate(["t"])
-    look = await store.look(["t"])
-    assert before.is_before(look.head)
-    assert look.watermarks == {"t": look.head}
+async def test_a_dropped_call_did_nothing_and_nobody_knows(store: FaultyStore) -> None:
+    store.drop("invalidate")
+    with pytest.raises(StoreUnavailable) as lost:
+        await store.invalidate(["tag"])
+
+    assert lost.value.sent
+    assert (await store.look(["tag"])).watermarks == {"tag": None}
 
 
-async def test_hanging_calls_go_on_when_the_fault_ends(store: FaultyStore) -> None:
-    with store.hanging():
-        asked = [asyncio.create_task(call(store)) for call in CALLS.values()]
-        await asyncio.wait(asked, timeout=0.01)
-        assert not any(one.done() for one in asked)
-    await asyncio.gather(*asked)
+async def test_a_call_whose_reply_is_lost_was_executed(store: FaultyStore) -> None:
+    store.lose_reply("invalidate")
+    with pytest.raises(StoreUnavailable) as lost:
+        await store.invalidate(["tag"])
+
+    assert lost.value.sent
+    assert (await store.look(["tag"])).watermarks["tag"] is not None
 
 
-async def test_faults_may_overlap(store: FaultyStore) -> None:
-    with store.away():
-        with store.away("get"), pytest.raises(StoreUnavailable):
-            await store.get(["k"])
+@pytest.mark.parametrize("is_reply", [False, True])
+async def test_a_call_waits_at_a_gate(store: FaultyStore, is_reply: bool) -> None:
+    with (store.hold_reply if is_reply else store.hold)("put") as gate:
+        putting = asyncio.create_task(store.put([FILL]))
+        await gate.arrival()
+        assert list(await store.get(["key"])) == [b"value" if is_reply else None]
+        assert not putting.done()
+    await putting
+
+    assert list(await store.get(["key"])) == [b"value"]
+
+
+async def test_faults_come_in_order_and_as_often_as_asked_for(store: FaultyStore) -> None:
+    store.fail("look", times=2)
+    store.drop("look")
+    sent = []
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable) as error:
+            await store.look(())
+        sent.append(error.value.sent)
+
+    assert sent == [False, False, True]
+    await store.look(())
+
+
+async def test_every_call_fails_until_it_is_healed(store: FaultyStore) -> None:
+    store.fail("look", "follow", times=EVERY)
+    for _ in range(5):
         with pytest.raises(StoreUnavailable):
-            await store.get(["k"])
-    assert await store.get(["k"]) == [None]
+            await store.look(())
+    await store.renew()
+    store.heal("look")
+    await store.look(())
+    with pytest.raises(StoreUnavailable):
+        await store.follow(None, 0)
+    store.heal()
+    await store.follow(None, 0)
 
 
-@pytest.mark.parametrize("fault", ["away", "losing_replies", "hanging"])
-def test_a_method_that_is_none_is_refused(store: FaultyStore, fault: str) -> None:
-    with pytest.raises(ValueError, match="a store has no purge"), getattr(store, fault)("purge"):
-        pass
+@pytest.mark.parametrize("method", METHODS)
+async def test_without_a_method_it_is_every_one(store: FaultyStore, method: Method) -> None:
+    store.fail(times=EVERY)
+    with pytest.raises(StoreUnavailable):
+        await _ask(store, method)
 
 
-async def test_a_cache_on_it_loads_while_it_is_away(store: FaultyStore) -> None:
-    loads = 0
-
-    @cached(CachePolicy(ttl=60, scope=CacheScope.PUBLIC), tags=lambda: ["t"])
-    async def value() -> int:
-        nonlocal loads
-        loads += 1
-        return loads
-
-    cache = Cache(store)
-    with store.away(), cache.activate("anonymous"):
-        assert [await value(), await value()] == [1, 2]
-    with cache.activate("anonymous"):
-        assert [await value(), await value()] == [3, 3]
-    await cache.close()
+async def _ask(store: Store, method: Method) -> None:
+    arguments = {
+        "get": (["key"],),
+        "put": ([FILL],),
+        "look": ((),),
+        "remember": ({"tag": 60.0},),
+        "invalidate": (["tag"],),
+        "follow": (None, 0.0),
+        "renew": (),
+        "relay_begins": (60.0,),
+        "relay_looked": ("epoch",),
+    }
+    await getattr(store, method)(*arguments[method])
