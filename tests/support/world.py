@@ -176,7 +176,7 @@ class World:
         """What injected random numbers are. With 0 nothing is refreshed early."""
         self.is_naive = make is not engine
         self._make = make
-        self._workers: list[Worker] = []
+        self.workers: list[Worker] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._names = itertools.count()
         self.a, self.b = self.worker(), self.worker()
@@ -190,8 +190,8 @@ class World:
 
     def worker(self) -> Worker:
         """One more worker, which has heard nothing yet."""
-        self._workers.append(Worker(self, self._make))
-        return self._workers[-1]
+        self.workers.append(Worker(self, self._make))
+        return self.workers[-1]
 
     async def joins(self) -> Worker:
         """One more worker that has begun to follow the log by now."""
@@ -203,21 +203,24 @@ class World:
         return Client(self, viewer)
 
     async def start(self) -> None:
-        for worker in self._workers:
+        for worker in self.workers:
             await worker.start()
 
     async def settle(self, *workers: Worker) -> None:
         """Let these workers, or all, hear of all that was published."""
         if self.reads is not Reads.SERVER:
-            for worker in workers or self._workers:
+            for worker in workers or self.workers:
                 await worker.catch_up()
 
     async def close(self) -> None:
+        """End what runs. A second time there is nothing left to end."""
+        workers, self.workers = self.workers, []
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for worker in self._workers:
+        for worker in workers:
             worker.link.is_cut = False
             await worker.cache.close()
-        await self.topology.close()
+        if workers:
+            await self.topology.close()
 
     # ---- time ----
 
@@ -293,7 +296,7 @@ class World:
         await self.settle(*at)
         return {
             await self.get(row, at=worker, by=by)
-            for worker in (*(at or self._workers), *(at or self._workers))
+            for worker in (*(at or self.workers), *(at or self.workers))
         }
 
     # ---- writes ----

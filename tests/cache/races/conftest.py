@@ -51,6 +51,12 @@ def nodes() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is not what is played here."""
+    monkeypatch.setattr("cache.stores.redis._FOLLOWER_PATIENCE", 30.0)
+
+
 @pytest.fixture
 async def make_topology(request: pytest.FixtureRequest) -> AsyncIterator[MakeTopology]:
     """Makes a topology by its name, with rules for its servers."""
@@ -58,7 +64,6 @@ async def make_topology(request: pytest.FixtureRequest) -> AsyncIterator[MakeTop
 
         def client(server: str) -> Redis:
             url = request.getfixturevalue(server).url
-            # No budget: a busy machine is not what is played here.
             opened = open_redis(url, budget=30) if server == "nodes" else Redis.from_url(url)
             closing.push_async_callback(opened.aclose)
             return opened
