@@ -65,8 +65,10 @@ def barrier_of(cache: Cache) -> Barrier | None:
 def current_viewer() -> str:
     """The name of the viewer for whom this task runs, as `Cache.activate` got it.
 
-    It is part of the keys of private entries. Raises `NoActiveCacheError` outside of a scope.
+    It is part of the keys of private entries. A public load that asks is a `Defect`, and what it
+    loads is not shared. Raises `NoActiveCacheError` outside of a scope.
     """
+    viewer_was_read()
     return current_scope().viewer
 
 
