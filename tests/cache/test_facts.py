@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -42,6 +43,12 @@ def test_facts_are_frozen_small_and_described(kind: type) -> None:
     assert set(kind.__slots__) == {field.name for field in dataclasses.fields(kind)}  # type: ignore[attr-defined]
     assert kind.__doc__
     assert not kind.__doc__.startswith(f"{kind.__name__}("), "the generated docstring says nothing"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_fact_is_in_the_documentation(kind: type) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
+    assert f"\n| `{kind.__name__}` | " in page
 
 
 # ---- observers ----

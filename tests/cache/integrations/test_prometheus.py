@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -149,6 +150,21 @@ def test_a_breaker_that_closes_is_shown_closed(
         observer(facts.BreakerChanged("redis:6379", is_open))
     assert value(registry, "breaker_open", server="redis:6379") == 0
     assert value(registry, "breaker_changes_total", server="redis:6379", to="closed") == 1
+
+
+def test_the_documentation_has_every_metric_with_its_labels() -> None:
+    page = (ROOT / "docs" / "observability.md").read_text()
+    rows = set(re.findall(r"^\| `(freshql_cache_\w+)` \| ([\w, ]*?) ?\| ", page, re.MULTILINE))
+    counters = {
+        (f"freshql_cache_{counted.metric}_total", ", ".join(counted.labels)) for counted in COUNTERS
+    }
+    others = {
+        ("freshql_cache_load_seconds", "name"),
+        ("freshql_cache_lease_wait_seconds", "name"),
+        ("freshql_cache_stale_age_seconds", "why"),
+        ("freshql_cache_breaker_open", "server"),
+    }
+    assert rows == counters | others
 
 
 # ---- labels are few ----
