@@ -1,107 +1,84 @@
-"""Leases in Redis, and the channel on which waiters are woken."""
+"""Leases on Redis: one key each, and one channel on which those who wait are woken."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
 import secrets
-from collections.abc import Mapping
-from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from ..errors import StoreUnavailable
 from ..keys import storage_key
-from .cluster import primary_of
+from .node import BUDGET
 from .script import Script, translated
+from .waking import Waiter, Waking
+from .wire import milliseconds
 
-_RELEASE = Script(
-    """#!lua flags=allow-oom
--- Only who has the lease gives it back: it may have ended, and be somebody else's by now.
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('DEL', KEYS[1])
-  redis.call('PUBLISH', ARGV[2], KEYS[1])
-  return 1
-end
-return 0
-"""
-)
-
-_PAUSE = 0.1
-"""Seconds between two attempts to subscribe."""
+_RELEASE = Script.read(__package__ + ".lua", "release.lua")
 
 
 class RedisLeases:
-    """`Leases` on `redis`, all keys and the one channel under `prefix`. Leases end by themselves.
+    """`Leases` on `redis`, one server or a cluster, all of its keys under `prefix`.
 
-    Waiting opens one subscription for the process, at the first wait.
+    A lease is a key that ends by itself (SET NX PX; https://redis.io/docs/latest/commands/set/,
+    "Patterns"). A release publishes on the channel `<prefix>:leases`. Two processes may have the
+    same lease after a failover: that costs a second load, and nothing else.
     """
 
     def __init__(self, redis: Redis, prefix: str) -> None:
+        """Nothing is opened before the first wait."""
         self._redis = redis
         self._prefix = f"{prefix}:lease"
-        self._channel = f"{{{prefix}}}:leases"
-        self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._listener: asyncio.Task[None] | None = None
+        self._channel = f"{prefix}:leases"
+        self._waking = Waking(redis, self._channel)
 
     async def acquire(self, key: str, seconds: float) -> str | None:
+        """A token for the lease on `key`; None while somebody has it."""
         token = secrets.token_hex(8)
         with translated():
-            got = await self._redis.set(
-                self._name(key), token, nx=True, px=max(1, math.ceil(seconds * 1000))
-            )
-        return token if got else None
+            taken = await self._redis.set(self._name(key), token, nx=True, px=milliseconds(seconds))
+        return token if taken else None
 
     async def release(self, key: str, token: str) -> None:
+        """Give the lease back, if `token` still has it, and wake who waits for it."""
         await _RELEASE.run(self._redis, [self._name(key)], [token, self._channel])
 
     async def wait(self, key: str, timeout: float) -> bool:  # noqa: ASYNC109 - it ends waiting
-        name, woken = self._name(key), asyncio.Event()
-        if self._listener is None or self._listener.done():
-            self._listener = asyncio.get_running_loop().create_task(self._listen())
-        self._waiting.setdefault(name, set()).add(woken)
-        try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), timeout)
-        finally:
-            self._waiting[name].discard(woken)
-            if not self._waiting[name]:
-                del self._waiting[name]
-        return woken.is_set()
+        """Wait until the lease is free, at most `timeout` seconds; whether it is.
+
+        Woken by the release, or at the end of the lease: who had it may be gone. False at once
+        when Redis is away: then the lease protects nothing.
+        """
+        name = self._name(key)
+        ends = asyncio.get_running_loop().time() + timeout
+        with self._waking.waiting(name) as waiter:
+            # First the channel, then the question: a release in between is seen by one of them.
+            await self._waking.connected(min(timeout, BUDGET))
+            try:
+                return await self._until_free(name, waiter, ends)
+            except StoreUnavailable:
+                return False
 
     async def aclose(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
-            self._listener = None
+        """Close the connection of the channel."""
+        await self._waking.aclose()
+
+    async def _until_free(self, name: str, waiter: Waiter, ends: float) -> bool:
+        clock = asyncio.get_running_loop().time
+        while (left := ends - clock()) > 0:
+            waiter.woken.clear()
+            if waiter.has_message:
+                return True
+            with translated():
+                remaining = int(await self._redis.pttl(name))
+            if remaining == -2:  # there is no such key
+                return True
+            try:
+                async with asyncio.timeout(min(left, max(remaining, 1) / 1000)):
+                    await waiter.woken.wait()
+            except TimeoutError:
+                continue
+        return False
 
     def _name(self, key: str) -> str:
         return storage_key(self._prefix, key)
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._subscribed()
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(_PAUSE)
-
-    async def _subscribed(self) -> None:
-        server = await primary_of(self._redis, self._channel)
-        async with server.pubsub(ignore_subscribe_messages=False) as pubsub:
-            await pubsub.subscribe(self._channel)
-            while True:
-                message: Mapping[str, Any] | None = await pubsub.get_message(timeout=None)
-                if message is None:
-                    continue
-                if message["type"] == "subscribe":
-                    # Whoever came before this may have missed what it waits for: look again.
-                    self._wake(*self._waiting)
-                else:
-                    self._wake(message["data"].decode())
-
-    def _wake(self, *names: str) -> None:
-        for name in names:
-            for event in self._waiting.get(name, ()):
-                event.set()

@@ -55,6 +55,9 @@ class Line:
             self._server = server
             pool: Any = server.connection_pool
             self._connection = pool.make_connection()
+            # Only `patience` counts. redis-py applies this one through `asyncio.wait_for`, which
+            # can lose a cancellation (python/cpython#86296), and this would wait for ever.
+            self._connection.socket_timeout = None
         connection = self._connection
         await connection.connect()
         await connection.send_packed_command(connection.pack_commands(commands), False)

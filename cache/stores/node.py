@@ -17,6 +17,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from ..batch import TickBatcher
 from ..breaker import Breaker
+from ..tasks import end
 
 BUDGET = 0.1
 """Seconds that an exchange may take in all: a free place in the pool, a connection, the answer.
@@ -104,7 +105,7 @@ class GuardedRedis(Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         if self._probe is not None:
-            self._probe.cancel()
+            await end([self._probe])
         await super().aclose(close_connection_pool)
 
     async def _exchange(self, asked: Sequence[_Asked]) -> Sequence[Sequence[Any]]:
@@ -204,6 +205,4 @@ async def within(seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:
             raise TimeoutError
         return task.result()
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+        await end([task])

@@ -9,6 +9,7 @@ from contextvars import Context
 
 from redis.exceptions import ClusterDownError, RedisError
 
+from ..tasks import end
 from .node import GuardedRedis, NotAskedError
 from .slots import Address, SlotTable
 
@@ -90,8 +91,7 @@ class Topology:
 
     async def aclose(self) -> None:
         if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
+            await end([self._asking])
         for node in self.nodes:
             await node.aclose()
 
