@@ -9,7 +9,7 @@ import msgspec
 import orjson
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.codec import Codec, decoder_for, encode_value
@@ -78,11 +78,13 @@ def body(payload: bytes, /, **changed: Any) -> tuple[Any, ...]:
 # ---- what goes in comes out ----
 
 
+@settings(deadline=None)
 @given(entries, codecs)
 def test_entries_come_back_as_they_were(stored: Entry, codec: Codec) -> None:
     assert codec.decode(codec.encode(stored), stored.key) == stored
 
 
+@settings(deadline=None)
 @given(entries, codecs, codecs)
 def test_settings_do_not_change_what_is_read(stored: Entry, writer: Codec, reader: Codec) -> None:
     assert reader.decode(writer.encode(stored), stored.key) == stored
@@ -125,11 +127,13 @@ def test_without_the_checksum_flipped_bits_are_served() -> None:
     assert served > 100
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_are_a_miss(stored: bytes) -> None:
     assert Codec().decode(stored, KEY) is None
 
 
+@settings(deadline=None)
 @given(entries, st.data())
 def test_damage_of_any_kind_is_a_miss(stored: Entry, data: st.DataObject) -> None:
     codec = Codec()
@@ -143,6 +147,7 @@ def test_damage_of_any_kind_is_a_miss(stored: Entry, data: st.DataObject) -> Non
     assert damaged == whole or codec.decode(damaged, stored.key) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.binary(max_size=80))
 def test_no_bytes_raise_whatever_their_checksum_says(flags: int, rest: bytes) -> None:
     Codec().decode(sealed(bytes([VERSION, flags]) + rest), KEY)
@@ -156,11 +161,13 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.lists(anything, max_size=11))
 def test_no_body_raises_whatever_it_holds(flags: int, parts: list[Any]) -> None:
     Codec().decode(envelope(*parts, flags=flags), KEY)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_body_that_is_nearly_right_raises(data: st.DataObject) -> None:
     parts = list(body(data.draw(payloads)))

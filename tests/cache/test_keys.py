@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.keys import entry_key, storage_key
@@ -22,6 +22,7 @@ def exactly(value: Any) -> str:
     return repr(value)
 
 
+@settings(deadline=None)
 @given(viewers, arguments, viewers, arguments)
 def test_calls_that_differ_have_keys_that_differ(
     viewer: str | None, one: tuple[Any, ...], other_viewer: str | None, other: tuple[Any, ...]

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.fragment import Fragment
@@ -117,6 +117,7 @@ steps = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=200), st.integers(1, 40))
 def test_it_is_bounded_whatever_is_done(done: list[tuple[str, int, int]], room: int) -> None:
     """It never holds more than it may, counts what it holds, and answers the newest value only."""
