@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -25,13 +25,14 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
 
 async def run(name: str, page: str) -> int:
     """Run all blocks of a page's text; returns how many there were."""
-    names: dict[str, Any] = {"__name__": "page"}
+    module = ModuleType("page")  # one that can be imported, as Strawberry and Tortoise want it
+    sys.modules["page"] = module
     count = 0
     for line, source in blocks(page):
         tree = ast.parse(source, name)
         ast.increment_lineno(tree, line - 1)
         code = compile(tree, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        result = eval(code, names)
+        result = eval(code, module.__dict__)
         if inspect.isawaitable(result):
             await result
         count += 1
