@@ -61,6 +61,10 @@ class Log:
                     reset = True  # the log was trimmed past what is applied here
                     break
                 self._apply(purge)
+            # Nothing, though the head is ahead: what lies between was trimmed, and no next purge
+            # shows the gap. A worker that waited for one would not be current until then.
+            is_lost = not answer.purges and answer.head.id > self.applied
+            reset = reset or (is_lost and self.rules.f1_predecessor)
             if reset:
                 self._reset(answer.head)
             whole = self.applied >= answer.head.id

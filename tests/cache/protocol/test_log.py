@@ -60,6 +60,19 @@ def test_a_gap_resets(rules: object, verdict: Verdict | None) -> None:
     assert was_reset is (verdict is not None)
 
 
+@pytest.mark.parametrize(
+    ("rules", "current"), [(ALL, True), (ALL.without("f1_predecessor"), False)]
+)
+def test_a_log_that_was_trimmed_to_its_head_resets(rules: object, current: bool) -> None:
+    # 1. Purge 11 comes, and the log is trimmed wholly, before this worker has asked.
+    # 2. Each answer has the head 11, and no purge after 10: without a reset for ever.
+    log = following(Log(rules))  # type: ignore[arg-type]
+
+    assert log.hear(answer(11), sent=2.0) is current
+    assert log.is_current(2.1) is current
+    assert log.judge("e", {"a": 10}) is (Verdict.UNKNOWN if current else None)
+
+
 def test_another_epoch_resets() -> None:
     log = following()
     assert log.hear(answer(3, epoch="f"), sent=0.1)
