@@ -190,6 +190,9 @@ async def test_nothing_is_audited_by_default(given: dict[str, str]) -> None:
 
 def test_any_worker_tells_of_all_of_them(tmp_path: Path) -> None:
     with serving(tmp_path, WORKERS="2", TMPDIR=str(tmp_path)) as server:
+        assert server.url
+        [directory] = tmp_path.glob("freshql-metrics-*")
+        until(lambda: len(_workers(directory)) == 2, 60)
         counted = [_misses_and_hits(server.url)]
         for _ in range(20):
             _http("POST", f"{server.url}/graphql", json={"query": PRODUCT})
@@ -198,7 +201,6 @@ def test_any_worker_tells_of_all_of_them(tmp_path: Path) -> None:
         assert counted == sorted(counted)
         assert counted[-1] - counted[0] >= 20
 
-        [directory] = tmp_path.glob("freshql-metrics-*")
         [killed, _] = before = _workers(directory)
         os.kill(killed, signal.SIGKILL)
         until(lambda: len(_workers(directory)) > len(before), 30)
@@ -209,7 +211,7 @@ def test_any_worker_tells_of_all_of_them(tmp_path: Path) -> None:
 
 
 def _workers(directory: Path) -> list[int]:
-    """The processes that have counted something."""
+    """The processes that have made their metrics."""
     return [int(file.stem.rpartition("_")[2]) for file in directory.glob("counter_*.db")]
 
 
