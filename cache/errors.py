@@ -15,6 +15,10 @@ class NoActiveCacheError(CacheError, RuntimeError):
     """A cached function was called outside of `Cache.activate`."""
 
 
+class LoadCancelledError(CacheError, RuntimeError):
+    """A load was cancelled from within. Those who wait for it were not, and are told so."""
+
+
 class StoreUnavailable(CacheError):  # noqa: N818 - it names a state that callers expect, not a bug
     """The store did not answer, or not in time. The outcome of a write is unknown.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .context import Frame, Scope, enter
+from .errors import LoadCancelledError
 from .protocol import Dependencies
 
 
@@ -44,5 +45,14 @@ class Flight:
         self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def join(self) -> Outcome:
-        """Wait for the outcome. Raises the load's error; being cancelled stops only the waiting."""
-        return await asyncio.shield(self.task)
+        """Wait for the outcome. Raises the load's error; being cancelled stops only the waiting.
+
+        Raises `LoadCancelledError` where the load was cancelled, and who waits was not.
+        """
+        try:
+            return await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if self.task.cancelled() and waiting is not None and not waiting.cancelling():
+                raise LoadCancelledError("the load was cancelled: look at what it awaits") from None
+            raise

@@ -32,19 +32,21 @@ class Leasing:
         """The outcome of this process's load, or of another's within `seconds`."""
         clock = self._worker.clock
         began = clock.now()
+        token = None
         try:
-            while (left := began + seconds - clock.now()) > 0:
+            while token is None and (left := began + seconds - clock.now()) > 0:
                 token = await self._leases.acquire(call.key, seconds)
-                if token is not None:
-                    return await self._load(call, token, load)
-                await self._leases.wait(call.key, left)
-                found = await self._refind(call)
-                if found is not None:
-                    self._worker.tell(Leased(call.key, call.name, clock.now() - began))
-                    return found
+                if token is None:
+                    await self._leases.wait(call.key, left)
+                    found = await self._refind(call)
+                    if found is not None:
+                        self._worker.tell(Leased(call.key, call.name, clock.now() - began))
+                        return found
         except StoreUnavailable as error:
             self._worker.tell(StoreFailed("lease", str(error)))
-        return await load()  # no lease to be had, or whoever has it takes too long
+        if token is None:
+            return await load()  # no lease to be had, or whoever has it takes too long
+        return await self._load(call, token, load)
 
     async def _load(self, call: Call, token: str, load: Load) -> Outcome:
         try:

@@ -68,12 +68,13 @@ class Reader:
 
     async def read(self, call: Call) -> Any:
         """The value of a call: remembered, stored and valid, from a load under way, or loaded."""
-        if is_bypassed() and self._worker.rules.l0_transaction:
-            self._worker.tell(Bypassed(call.name, why_bypassed()))
-            return await call.load_unstored()
-        scope = current_scope()
         if not call.policy.is_public:
             viewer_was_read()
+        if is_bypassed() and self._worker.rules.l0_transaction:
+            self._worker.tell(Bypassed(call.name, why_bypassed()))
+            _made_of_the_unknown()
+            return await call.load_unstored()
+        scope = current_scope()
         if self._resolver.is_due(scope.barrier):
             await self._resolver.resolve(scope.barrier)
         if scope.barrier.alone:
@@ -198,11 +199,11 @@ class Reader:
     async def _load_alone(self, call: Call) -> Any:
         """Load without a store: in no flight, and stored nowhere; not too many at once."""
         self._worker.tell(Missed(call.key, call.name, None))
-        frame = current_frame()
-        if frame is not None:
-            frame.dependencies.known = False
+        _made_of_the_unknown()
         with loading_alone() as outermost:
-            if not outermost:  # its outermost load holds a place already
+            # Its outermost load holds a place already; or it is part of a flight, for which
+            # somebody may wait who holds a place.
+            if not outermost or current_frame() is not None:
                 return await call.load_unstored()
             async with self._alone:
                 return await call.load_unstored()
@@ -217,3 +218,10 @@ class Reader:
 
     def _is_strict(self, call: Call) -> bool:
         return call.policy.is_strict and self._worker.rules.j6_strict
+
+
+def _made_of_the_unknown() -> None:
+    """The load that runs here, if any, is not stored: nobody told what this part depends on."""
+    frame = current_frame()
+    if frame is not None:
+        frame.dependencies.known = False

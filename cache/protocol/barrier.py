@@ -52,9 +52,11 @@ class Barrier:
         self.token = self.token.merged(Token(outbox=frozenset([identifier])))
 
     def saw(self, position: Position | None) -> None:
-        """Remember for the answer only that `position` was seen (W5)."""
+        """Remember for the answer only that `position` was seen (W5), here or below."""
         if position is not None and self.seen.positions.get(position.epoch, -1) < position.id:
             self.seen = self.seen.merged(Token.at(position))
+        if position is not None and self._parent is not None:
+            self._parent.saw(position)
 
     def below(self, position: Position | None) -> Barrier:
         """The barrier of what is read below a load that this reader starts (L0)."""

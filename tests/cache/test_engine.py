@@ -1,91 +1,175 @@
-"""What the engine costs, what it leaves in Redis, and what it does when Redis is away."""
+"""What the engine costs, on a real server, and what values depend on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from cache import (
-    Cache,
-    CachePolicy,
-    CacheScope,
-    NoActiveCacheError,
-    Position,
-    RedisStore,
-    StoreUnavailable,
-    cached,
-    depend_on,
-)
-from cache.engine import MAX_ENTRY_BYTES
-from cache.facts import Hit, Invalidated, Missed, NotStored, RoundTrip, StoreFailed
-from cache.protocol import Look, Verdict
-from cache.stores.base import Fill
-from tests.support.world import PUBLIC, World
+from cache import Cache, CachePolicy, CacheScope, Consistency, NoActiveCacheError, cached, depend_on
+from cache.batch import MOST_ITEMS, MOST_RUNNING
+from cache.facts import Hit, Missed, NotStored, Tier
+from cache.protocol import Verdict
+from cache.stores.connection import GuardedRedis, open_redis
+from cache.stores.memory import MemoryServer
+from tests.support.world import PUBLIC, Link, Reads, Worker, World, engine
+from tests.support.worlds.on_redis import OnRedis
+from tests.support.worlds.topology import InMemory
+
+ROWS = range(1, 101)
+MakeWorld = Callable[[Reads], Awaitable[World]]
 
 
 @pytest.fixture
-async def world(redis: Redis, key_prefix: str) -> AsyncIterator[World]:
-    world = World(redis, key_prefix)
-    world.rows.values = {row: f"row {row}" for row in range(1, 101)}
+async def client(redis_url: str) -> AsyncIterator[GuardedRedis]:
+    """A client that counts its exchanges. A busy machine is not what is tested here."""
+    opened = open_redis(redis_url, budget=30)
+    assert isinstance(opened, GuardedRedis)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def make_world(client: GuardedRedis) -> AsyncIterator[MakeWorld]:
+    made: list[World] = []
+
+    async def make(reads: Reads) -> World:
+        made.append(World(OnRedis(client), reads=reads))
+        made[-1].rows.values = {row: f"row {row}" for row in ROWS}
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for world in made:
+        await world.close()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    world.rows.values = {row: f"row {row}" for row in ROWS}
+    await world.start()
     yield world
-    await world.cache.close()
+    await world.close()
 
 
-async def get_all(world: World, rows: Iterable[int]) -> list[Any]:
-    return list(await asyncio.gather(*map(world.get, rows)))
+async def get_all(world: World, rows: Iterable[int], at: Worker | None = None) -> list[Any]:
+    return list(await asyncio.gather(*(world.get(row, at=at) for row in rows)))
+
+
+# ---- round trips ----
+
+
+@pytest.mark.parametrize(
+    ("reads", "exchanges"),
+    [(Reads.TIERED, 0), (Reads.LOG, 1), (Reads.SERVER, 2)],
+    ids=["from memory none", "judged by the log one", "judged by the server two"],
+)
+async def test_all_look_ups_of_a_tick_share_their_exchanges(
+    reads: Reads, exchanges: int, client: GuardedRedis, make_world: MakeWorld
+) -> None:
+    world = await make_world(reads)
+    await get_all(world, ROWS)
+    world.facts.clear()
+    before = client.round_trips
+
+    got = await get_all(world, ROWS)
+
+    assert got == [f"row {row}" for row in ROWS]
+    assert client.round_trips == before + exchanges
+    assert world.facts.hits == len(ROWS)
+
+
+async def test_a_miss_fills_in_one_more(client: GuardedRedis, make_world: MakeWorld) -> None:
+    world = await make_world(Reads.TIERED)
+    before = client.round_trips
+
+    await get_all(world, ROWS)
+
+    assert client.round_trips == before + 2
+    assert world.facts.fills == len(ROWS)
+
+
+async def test_a_strict_hit_needs_no_exchange_of_its_own(
+    client: GuardedRedis, make_world: MakeWorld
+) -> None:
+    """Where the log is applied up to the head that came with the look-up."""
+    world = await make_world(Reads.TIERED)
+    strict = world.declare(STRICT)
+    await world.get(by=strict)
+    before = client.round_trips
+
+    await world.get(by=strict)
+
+    assert client.round_trips == before + 1
+
+
+STRICT = CachePolicy(ttl=600, scope=CacheScope.PUBLIC, consistency=Consistency.STRICT)
+
+
+async def test_what_is_in_flight_is_bounded(world: World) -> None:
+    """5,000 keys in one tick are 5 calls of 1,000; and at most 16 calls are under way."""
+    world.rows.values = {row: row for row in range(10_000)}
+    sizes: list[int] = []
+    store, get = world.a.link.store, world.a.link.store.get
+
+    async def measured(keys: Any) -> Any:
+        sizes.append(len(keys))
+        return await get(keys)
+
+    store.get = measured  # type: ignore[method-assign]
+    await get_all(world, range(5_000))
+    assert sizes == [MOST_ITEMS] * 5
+
+    gates = [world.a.link.hold("get") for _ in range(40)]
+    asked = world.a.link.asked["get"]
+    readers = [world.task(get_all(world, [5_000 + row])) for row in range(40)]
+    for reader in readers:  # one tick each
+        await world.turns(20)
+        del reader
+    assert world.a.link.asked["get"] - asked <= MOST_RUNNING
+    for gate in gates:
+        gate.open()
+    await asyncio.gather(*readers)
 
 
 # ---- promise 10: constant and precise ----
 
 
-async def test_look_ups_of_one_tick_share_two_round_trips(world: World) -> None:
-    await get_all(world, range(1, 101))
-    world.facts.clear()
-
-    await get_all(world, range(1, 101))
-
-    trips = [fact.purpose for fact in world.facts if isinstance(fact, RoundTrip)]
-    assert trips == ["look-up", "judge"]
-    assert world.facts.hits == 100
-
-
-async def test_a_miss_fills_in_one_more(world: World) -> None:
-    await get_all(world, range(1, 101))
-
-    trips = [fact.purpose for fact in world.facts if isinstance(fact, RoundTrip)]
-    assert trips == ["look-up", "fill"]
-
-
 @pytest.mark.parametrize("entries", [1, 5_000])
-async def test_a_purge_sends_one_command_whatever_is_under_the_tag(
-    world: World, redis: Redis, entries: int
+async def test_a_purge_sends_one_script_whatever_is_under_the_tag(
+    entries: int, redis: Redis, make_world: MakeWorld
 ) -> None:
+    world = await make_world(Reads.LOG)
+
     @cached(PUBLIC, tags=lambda number: ["all"])
     async def numbered(number: int) -> int:
         return number
 
     async def read(numbers: Iterable[int]) -> None:
-        with world.cache.activate("anonymous"):
+        with world.a.cache.activate("anonymous"):
             await asyncio.gather(*map(numbered, numbers))
 
     await read(range(entries))
     world.facts.clear()
     before = await commands(redis)
-    await world.cache.invalidate(["all"])
+    await world.b.cache.invalidate(["all"])
     after = await commands(redis)
 
     used = {name for name, calls in after.items() if calls != before.get(name, 0)}
     assert used <= ONE_PURGE
     assert after["set"] == before["set"] + 1
+    assert after["xadd"] == before["xadd"] + 1
+    await world.settle()
     await read([0])
     assert world.facts.count(Missed) == 1
 
 
-# EVAL and SCRIPT LOAD: the first time that the server sees the script.
+# EVAL: the first time that the server sees the script. INFO: the question itself, too.
 ONE_PURGE = {
-    *("evalsha", "eval", "script|load", "info", "time", "hmget", "exists", "xinfo|stream"),
+    *("evalsha", "eval", "info", "time", "hmget", "exists", "xinfo|stream"),
     *("xadd", "xtrim", "set"),
 }
 
@@ -95,47 +179,23 @@ async def commands(redis: Redis) -> dict[str, int]:
     return {name.removeprefix("cmdstat_"): facts["calls"] for name, facts in told.items()}
 
 
-async def test_a_purge_leaves_everything_else(world: World) -> None:
-    await get_all(world, range(1, 101))
+@pytest.mark.parametrize("reads", Reads, ids=lambda reads: reads.value)
+async def test_a_purge_leaves_everything_else(reads: Reads) -> None:
+    world = World(reads=reads)
+    world.rows.values = {row: f"row {row}" for row in ROWS}
+    await world.start()
+    await get_all(world, ROWS)
     await world.write(7, "new")
+    await world.settle()
     world.facts.clear()
 
-    got = await get_all(world, range(1, 101))
+    got = await get_all(world, ROWS)
 
     assert got[6] == "new"
-    assert world.facts.hits == 99
-    missed = [fact for fact in world.facts if isinstance(fact, Missed)]
-    assert [fact.reason for fact in missed] == [Verdict.PURGED]
-
-
-async def test_every_key_expires_or_is_the_state_or_the_log(world: World, redis: Redis) -> None:
-    await get_all(world, range(1, 11))
-    await world.write(1, "new")
-    await world.write(1_000, "unread")
-
-    lives = {
-        key.decode(): await redis.ttl(key) async for key in redis.scan_iter(f"*{world.prefix}*")
-    }
-
-    forever = {key for key, seconds in lives.items() if seconds < 0}
-    assert forever == {f"{{{world.prefix}}}:state", f"{{{world.prefix}}}:log"}
-    entries = [seconds for key, seconds in lives.items() if ":e:" in key]
-    marks = [seconds for key, seconds in lives.items() if ":w:" in key]
-    assert entries
-    assert max(entries) <= 60
-    assert min(marks) >= max(entries)
-
-
-async def test_the_log_is_bounded(world: World, redis: Redis) -> None:
-    """The log's owner is the purge itself: it trims what is older than ten minutes."""
-    log = f"{{{world.prefix}}}:log"
-    await world.cache.invalidate(["first"])
-    await redis.delete(log)
-    for number in range(1, 301):  # old purges, in a log that is otherwise right
-        await redis.xadd(log, {"predecessor": "0", "tags": "[]"}, id=f"{number}-0")
-    await world.cache.invalidate(["second"])
-
-    assert await redis.xlen(log) <= 201  # approximate trimming drops whole nodes of 100
+    assert world.facts.hits == len(ROWS) - 1
+    [missed] = world.facts.of(Missed)
+    assert missed.reason in (Verdict.PURGED, Verdict.ABSENT)  # memory forgets it, and nobody else
+    await world.close()
 
 
 async def test_what_was_a_key_prefix_is_a_tag(world: World) -> None:
@@ -147,18 +207,35 @@ async def test_what_was_a_key_prefix_is_a_tag(world: World) -> None:
         return f"{part} of {user}"
 
     async def read(user: int) -> None:
-        with world.cache.activate("anonymous"):
+        with world.a.cache.activate("anonymous"):
             await asyncio.gather(*(part_of(user, part) for part in "abcdefghij"))
 
     await read(7)
     await read(77)
-    await world.cache.invalidate(["user:7"])
+    await world.a.cache.invalidate(["user:7"])
     world.facts.clear()
     await read(7)
     await read(77)
 
     assert world.facts.count(Missed) == 10
     assert world.facts.hits == 10
+
+
+async def test_a_namespace_ends_all_of_its_kind_and_nothing_else(world: World) -> None:
+    rows = world.declare(CachePolicy(ttl=60, scope=CacheScope.PUBLIC, namespace="rows"))
+    others = world.declare(CachePolicy(ttl=60, scope=CacheScope.PUBLIC, namespace="others"))
+    for row in (1, 2, 3):
+        await world.get(row, by=rows)
+        await world.get(row, by=others)
+    await world.b.cache.invalidate_namespace("rows")
+    await world.settle()
+    world.facts.clear()
+    for row in (1, 2, 3):
+        await world.get(row, by=rows)
+        await world.get(row, by=others)
+
+    assert world.facts.count(Missed) == 3
+    assert world.facts.hits == 3
 
 
 # ---- dependencies ----
@@ -176,190 +253,113 @@ async def test_tags_from_arguments_from_the_result_and_from_within(world: World)
         return number * 10
 
     for tag in ("argument:4", "result:40", "within:4"):
-        with world.cache.activate("anonymous"):
+        with world.a.cache.activate("anonymous"):
             await numbered(4)
             reads = world.rows.reads
-            await world.cache.invalidate([tag])
+            await numbered(4)
+            assert world.rows.reads == reads
+            await world.a.cache.invalidate([tag])
             await numbered(4)
         assert world.rows.reads == reads + 1, tag
 
 
-async def test_ages_are_by_the_servers_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker whose clock is an hour ahead, or behind, changes nothing."""
+async def test_ages_are_by_the_servers_clock() -> None:
+    """Workers whose clocks are an hour apart, from each other and from the server: no change."""
+
+    def apart(world: World, link: Link) -> Cache:
+        return engine(world, link, clock=Ahead(world.clock, 3_600 * len(world.workers)))
+
+    world = World(make=apart)
+    await world.start()
+    await world.get(at=world.a)
+    await world.passes(5)
+    await world.settle()
+
+    await world.get(at=world.b)
+    await world.get(at=world.b)
+
+    assert [(hit.tier, round(hit.age, 3)) for hit in world.facts.of(Hit)] == [
+        (Tier.STORE, 5.0),
+        (Tier.MEMORY, 5.0),
+    ]
+    await world.close()
+
+
+class Ahead:
+    """A clock so many seconds ahead of another."""
+
+    def __init__(self, clock: Any, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self.sleep = clock.sleep
+
+    def now(self) -> float:
+        return float(self._clock.now() + self._seconds)
+
+
+# ---- what is not stored, or not read ----
+
+
+async def test_bytes_that_cannot_be_read_are_a_miss() -> None:
+    topology = InMemory()
+    world = World(topology, reads=Reads.LOG)
+    await world.start()
+    await world.get()
+    [key] = topology.server.entries
+    whole = topology.server.entries[key]
+    for broken in (b"", b"\xc1", b"{}", whole.value[:-3]):
+        topology.server.entries[key] = whole._replace(value=broken)
+        world.facts.clear()
+        assert await world.get() == "old"
+        assert [missed.reason for missed in world.facts.of(Missed)] == [Verdict.UNREADABLE]
+    await world.close()
+
+
+async def test_an_entry_of_another_key_is_a_miss() -> None:
+    """As after a reply that was crossed, or a digest that collides."""
+    topology = InMemory()
+    world = World(topology, reads=Reads.LOG)
+    await world.start()
     await world.get(1)
-    monkeypatch.setattr("time.time", lambda: 0.0)
-
-    await world.get(1)
-
-    [hit] = [fact for fact in world.facts if isinstance(fact, Hit)]
-    assert 0 <= hit.age < 30
-
-
-async def test_an_entry_ends_with_its_time_to_live(world: World) -> None:
-    world.row = world.declare(CachePolicy(ttl=0.02, scope=CacheScope.PUBLIC))
-    await world.get(1)
-    world.rows.values[1] = "changed by hand"
-
-    async with asyncio.timeout(5):
-        while await world.get(1) != "changed by hand":
-            await asyncio.sleep(0.005)
-
-
-async def test_a_none_has_a_time_to_live_of_its_own(world: World, redis: Redis) -> None:
-    world.row = world.declare(CachePolicy(ttl=60, negative_ttl=5, scope=CacheScope.PUBLIC))
-    await world.get(999)
-
-    [key] = [key async for key in redis.scan_iter(f"{world.prefix}:e:*")]
-    assert 0 < await redis.ttl(key) <= 5
-
-
-async def test_a_stale_entry_is_served_and_refreshed_once(world: World) -> None:
-    world.row = world.declare(
-        CachePolicy(ttl=0.01, stale_while_revalidate=60, scope=CacheScope.PUBLIC)
-    )
-    await world.get(1)
-    await asyncio.sleep(0.02)  # longer than its time to live
-    gate = world.rows.hold_next()
-
-    served = await get_all(world, [1] * 50)
-    await gate.reached.wait()
-    gate.open()
-    await world.cache.close()
-
-    assert served == ["row 1"] * 50
-    assert world.rows.reads == 2
-    assert all(fact.stale for fact in world.facts if isinstance(fact, Hit))
-
-
-# ---- faults ----
-
-
-async def test_bytes_that_cannot_be_read_are_a_miss(world: World, redis: Redis) -> None:
-    await world.get(1)
-    [key] = [key async for key in redis.scan_iter(f"{world.prefix}:e:*")]
-    for broken in (b"", b"\xc1", b"{}", (await redis.get(key) or b"")[:-3]):
-        await redis.set(key, broken, px=60_000)
-        assert await world.get(1) == "row 1"
-
-
-async def test_an_entry_of_another_key_is_a_miss(world: World, redis: Redis) -> None:
-    await world.get(1)
-    [one] = [key async for key in redis.scan_iter(f"{world.prefix}:e:*")]
+    [one] = entries_of(topology.server)
     await world.get(2)
-    [two] = [key async for key in redis.scan_iter(f"{world.prefix}:e:*") if key != one]
-    await redis.set(two, await redis.get(one) or b"", px=60_000)
+    [two] = entries_of(topology.server) - {one}
+    topology.server.entries[two] = topology.server.entries[one]
 
-    assert await world.get(2) == "row 2"
+    assert await world.get(2) == "two"
+    await world.close()
+
+
+def entries_of(server: MemoryServer) -> set[str]:
+    return set(server.entries)
 
 
 async def test_an_oversized_value_is_served_and_not_stored(world: World) -> None:
-    world.rows.values[1] = "x" * MAX_ENTRY_BYTES
+    large = secrets.token_hex(world.a.cache.settings.max_entry_bytes)  # and cannot be compressed
+    world.rows.values[1] = large
 
-    assert await world.get(1) == world.rows.values[1]
-    assert world.facts.count(NotStored) == 1
-    assert world.facts.fills == 0
+    assert [await world.get(), await world.get()] == [large, large]
+    [first, _] = world.facts.of(NotStored)
+    assert first.reason.startswith("too large")
+    assert world.rows.reads == 2
+
+
+async def test_functions_of_other_shapes_do_not_meet(world: World) -> None:
+    """Two versions of a program, whose results differ in shape, run side by side."""
+
+    def version(result: Any, value: Any) -> Any:
+        async def shaped() -> Any:
+            return value
+
+        shaped.__annotations__["return"] = result
+        return cached(PUBLIC, tags=lambda: ["shaped"])(shaped)
+
+    old, new = version(int, 1), version(str, "one")
+
+    with world.a.cache.activate("anonymous"):
+        assert [await old(), await new(), await old(), await new()] == [1, "one", 1, "one"]
+    assert world.facts.hits == 2
 
 
 async def test_outside_of_a_request_the_error_says_what_to_do(world: World) -> None:
     with pytest.raises(NoActiveCacheError, match=r"within `with cache\.activate\(viewer\):`"):
         await world.row(1)
-
-
-class Switch(RedisStore):
-    """A store that can be cut off, before or after the server has got what is sent."""
-
-    away = False
-    replies_lost = False
-
-    async def _through(self, call: Any) -> Any:
-        if self.away:
-            call.close()
-            raise StoreUnavailable("cut off", sent=False)
-        reply = await call
-        if self.replies_lost:
-            raise StoreUnavailable("the reply was lost")
-        return reply
-
-    async def look_up(self, keys: Sequence[str]) -> tuple[Sequence[bytes | None], Look]:
-        found: tuple[Sequence[bytes | None], Look] = await self._through(super().look_up(keys))
-        return found
-
-    async def look(self, tags: Iterable[str]) -> Look:
-        look: Look = await self._through(super().look(tags))
-        return look
-
-    async def fill(self, fills: Sequence[Fill]) -> None:
-        await self._through(super().fill(fills))
-
-    async def invalidate(self, tags: Iterable[str]) -> Position:
-        position: Position = await self._through(super().invalidate(tags))
-        return position
-
-
-@pytest.fixture
-async def cut_off(world: World) -> AsyncIterator[tuple[Switch, Cache]]:
-    store = Switch(world.redis, world.prefix)
-    cache = Cache(store, observers=[world.facts])
-    yield store, cache
-    store.away = store.replies_lost = False
-    await cache.close()
-
-
-async def test_without_a_store_reads_are_right(world: World, cut_off: tuple[Switch, Cache]) -> None:
-    store, cache = cut_off
-    await world.get(1, at=cache)
-    store.away = True
-    world.rows.values[1] = "new"
-
-    assert await world.get(1, at=cache) == "new"
-    assert world.facts.count(StoreFailed) == 1
-
-
-@pytest.mark.parametrize("how", ["away", "replies_lost"])
-async def test_a_purge_that_could_not_be_published_is_kept(
-    world: World, cut_off: tuple[Switch, Cache], how: str
-) -> None:
-    """The writer's worker serves nothing from the store until the purge is published; then
-    everybody sees the write, though nobody asked again."""
-    store, cache = cut_off
-    await world.get(1)
-    setattr(store, how, True)
-    await world.write(1, "new", at=cache)
-    assert cache.unpublished == {"row:1"}
-    assert await world.get(1, at=cache) == "new"
-
-    setattr(store, how, False)
-    async with asyncio.timeout(5):
-        while cache.unpublished:
-            await asyncio.sleep(0.01)
-
-    assert await world.get(1) == "new"
-
-
-async def test_a_look_up_publishes_what_waits_first(
-    world: World, cut_off: tuple[Switch, Cache]
-) -> None:
-    store, cache = cut_off
-    await world.get(1)
-    store.away = True
-    await world.write(1, "new", at=cache)
-    store.away = False
-
-    assert await world.get(1, at=cache) == "new"
-    assert not cache.unpublished
-    assert world.facts.count(Invalidated) == 1
-
-
-async def test_a_client_that_goes_away_does_not_stop_its_purge(world: World) -> None:
-    await world.get(1)
-    world.rows.values[1] = "new"
-    purge = asyncio.create_task(world.cache.invalidate(["row:1"]))
-    await asyncio.sleep(0)
-    purge.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await purge
-
-    async with asyncio.timeout(5):
-        while world.facts.count(Invalidated) == 0:
-            await asyncio.sleep(0)
-    assert await world.get(1) == "new"

@@ -6,7 +6,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -68,20 +68,25 @@ class Facts(list[Fact]):
 Engine = Callable[["World", Link], Cache]
 
 
-def engine(world: "World", link: Link) -> Cache:
-    """A worker's cache; not started, so that nothing happens which no test asked for."""
+def engine(world: "World", link: Link, **options: Any) -> Cache:
+    """A worker's cache; not started, so that nothing happens which no test asked for.
+
+    `options` are those of `Cache`, and of `CacheSettings`.
+    """
     memory = 1 if world.reads in (Reads.LOG, Reads.SERVER) else 2**20  # 1: nothing fits
-    settings = CacheSettings(max_staleness=DELTA, memory_bytes=memory, token_wait=MOMENT)
-    return Cache(
-        link,
-        outbox=world.outbox if world.has_outbox else None,
-        leases=world.leases,
-        observers=[world.facts],
-        settings=settings,
-        clock=world.clock,
-        random=world.random,
-        rules=world.rules,
-    )
+    names = {field.name for field in fields(CacheSettings)} & set(options)
+    settings = {"max_staleness": DELTA, "memory_bytes": memory, "token_wait": MOMENT}
+    settings |= {name: options.pop(name) for name in names}
+    parts: dict[str, Any] = {
+        "outbox": world.outbox if world.has_outbox else None,
+        "leases": world.leases,
+        "observers": [world.facts],
+        "settings": CacheSettings(**settings),  # type: ignore[arg-type]
+        "clock": world.clock,
+        "random": world.random,
+        "rules": world.rules,
+    }
+    return Cache(link, **(parts | options))
 
 
 class Worker:
@@ -252,7 +257,20 @@ class World:
         read_row.__qualname__ += str(next(self._names))
         return cached(policy, **more)(read_row)
 
-    def by_loader(self, loader: Loader[int, Value]) -> CachedFunction[[int], Value]:
+    def page_of(self, row: int) -> tuple[CachedFunction[[int], Value], Gate]:
+        """A cached function whose load waits at a gate before it looks another row up."""
+        gate = Gate()
+
+        async def page(number: int) -> Value:
+            await gate()
+            return await self.row(row)
+
+        page.__qualname__ += str(next(self._names))
+        return cached(PUBLIC)(page), gate
+
+    def by_loader(
+        self, loader: Loader[int, Value], policy: CachePolicy = PUBLIC
+    ) -> CachedFunction[[int], Value]:
         """Another one, whose rows come from a request's loader."""
 
         async def loaded_row(row: int) -> Value:
@@ -260,7 +278,7 @@ class World:
             return await loader.load(row)
 
         loaded_row.__qualname__ += str(next(self._names))
-        return cached(PUBLIC, tags=lambda row: [f"row:{row}"])(loaded_row)
+        return cached(policy, tags=lambda row: [f"row:{row}"])(loaded_row)
 
     def around(self, policy: CachePolicy) -> CachedFunction[[int], tuple[str, Value]]:
         """A cached function that is made of `row`, and does not name its tags."""

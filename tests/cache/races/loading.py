@@ -35,6 +35,32 @@ async def strict_around_bounded(world: World) -> tuple[Any, Any]:
     return await world.get(by=strict), ("outer", "new")
 
 
+@race(off("l0_barrier"))
+async def strict_through_a_loader(world: World) -> tuple[Any, Any]:
+    """1. R's loader reads the old row for a field  2. W at B commits, purges, is acknowledged
+    3. R's next field is strict, and asks the loader."""
+    loader = world.loader()
+    first, strict = world.by_loader(loader), world.by_loader(loader, STRICT)
+    await world.get(by=first)
+    await world.write(1, "new")
+    return await world.get(by=strict), "new"
+
+
+@race(off("w5_position"), naive=True)
+async def a_mutation_past_its_loader(world: World) -> tuple[Any, Any]:
+    """1. a request's loader reads the old row  2. the request commits, purges  3. its answer asks
+    the loader, which nobody cleared."""
+    loader = world.loader()
+    field, answer = world.by_loader(loader), world.by_loader(loader)
+
+    async def mutation(_: Session) -> Any:
+        await field(1)
+        await world.commit(1, "new", at=world.a)
+        return await answer(1)
+
+    return await world.client().ask(mutation, at=world.a), "new"
+
+
 # ---- L1 ----
 
 

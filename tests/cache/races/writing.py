@@ -226,6 +226,23 @@ async def back_past_a_head(world: World) -> tuple[Any, Any]:
     return await client.read(at=lagging), "new"
 
 
+@race(off("w5_heads"), reads=FOLLOWING & STORED)
+async def back_past_a_head_learned_below(world: World) -> tuple[Any, Any]:
+    """1. a client reads at A; its load is under way  2. W at B commits, purges  3. the load, at A,
+    which lags, looks up another row, and learns the head  4. the client reads at C, which lags."""
+    lagging = await world.joins()
+    await world.see()
+    await world.get(2, at=world.b)
+    page, begins = world.page_of(2)
+    client = world.client()
+    reader = world.task(client.read(at=world.a, by=page))
+    await begins.reached.wait()
+    await world.write(1, "new")
+    begins.open()
+    await reader
+    return await client.read(at=lagging), "new"
+
+
 @race(off("w5_used"), reads=IN_MEMORY)
 async def back_past_what_was_used(world: World) -> tuple[Any, Any]:
     """1. W at B commits, purges  2. W's client reads at A, which lags: loaded anew, remembered

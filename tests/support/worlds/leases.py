@@ -25,9 +25,9 @@ class MemoryLeases:
         self._released[key].clear()
         return self._held[key][0]
 
-    async def wait(self, key: str, seconds: float) -> None:
+    async def wait(self, key: str, timeout: float) -> bool:  # noqa: ASYNC109 - the interface
         self.waiting += 1
-        over = asyncio.ensure_future(self._clock.sleep(seconds))
+        over = asyncio.ensure_future(self._clock.sleep(timeout))
         released = asyncio.ensure_future(self._released[key].wait())
         try:
             await asyncio.wait({over, released}, return_when=asyncio.FIRST_COMPLETED)
@@ -35,8 +35,12 @@ class MemoryLeases:
             over.cancel()
             released.cancel()
             self.waiting -= 1
+        return self._released[key].is_set()
 
     async def release(self, key: str, token: str) -> None:
         if self._held.get(key, ("", 0.0))[0] == token:
             del self._held[key]
             self._released[key].set()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
