@@ -35,3 +35,7 @@ def test_the_benchmark_of_look_ups_runs() -> None:
     said = run("benchmarks.look_ups", "--short", "--entries", "100")
     for one in ("one GET at a time", "cashews", "aiocache", "cache, from Redis"):
         assert f"{one} " in said
+
+
+def test_the_benchmark_of_following_runs() -> None:
+    assert "within an eighth of it" in run("benchmarks.following", "--short")
