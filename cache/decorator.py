@@ -37,7 +37,6 @@ class CachedFunction(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, function)
         self.uncached = function
-        self.policy = policy
         self.name = f"{function.__module__}.{function.__qualname__}"
         self._tags = tags
         self._signature = inspect.signature(function)
@@ -48,7 +47,12 @@ class CachedFunction(Generic[P, R]):
         result = _result_type(function)
         self._key_name = f"{self.name}@{schema_digest(result)}"
         decode = decoder_for(result, policy.grain)
-        self._declared = Declared(self.name, policy, decode, result_tags)
+        self.declared = Declared(self.name, policy, decode, result_tags)
+
+    @property
+    def policy(self) -> CachePolicy:
+        """How long its results are served, and to whom."""
+        return self.declared.policy
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         scope = current_scope()
@@ -58,7 +62,7 @@ class CachedFunction(Generic[P, R]):
     def call(self, viewer: str, *args: P.args, **kwargs: P.kwargs) -> Call:
         """This call as the engine sees it, for a viewer. Raises `TypeError` for wrong arguments."""
         return Call(
-            self._declared,
+            self.declared,
             entry_key(
                 self._key_name,
                 None if self.policy.is_public else viewer,

@@ -55,7 +55,7 @@ def long_lives(monkeypatch: pytest.MonkeyPatch) -> None:
         for function in vars(module).values():
             if isinstance(function, CachedFunction):
                 policy = replace(function.policy, ttl=3_600, negative_ttl=3_600)
-                monkeypatch.setattr(function, "policy", policy)
+                monkeypatch.setattr(function, "declared", replace(function.declared, policy=policy))
     # Nor does a session slide, which purges it, when the test takes longer than a minute.
     monkeypatch.setattr(sessions, "STEP", sessions.LIFETIME)
 
@@ -183,17 +183,18 @@ class LeavingOut(Cache):
 
     tag = ""
 
-    async def invalidate(self, tags: Iterable[str]) -> None:
+    async def publish(self, identifier: str, tags: Iterable[str]) -> None:
         wanted = set(tags)
         assert not self.tag or self.tag in wanted, (self.tag, wanted)
-        await super().invalidate(wanted - {self.tag})
+        await super().publish(identifier, wanted - {self.tag})
 
 
 class PurgingAll(Cache):
     """Purges all that there is."""
 
-    async def invalidate(self, tags: Iterable[str]) -> None:
-        await super().invalidate({*tags, "products", "orders", "users", "categories"})
+    async def publish(self, identifier: str, tags: Iterable[str]) -> None:
+        wanted = {*tags, "products", "orders", "users", "categories"}
+        await super().publish(identifier, wanted)
 
 
 async def _filled_in(store: Store, template: str) -> str:
