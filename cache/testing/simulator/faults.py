@@ -1,0 +1,146 @@
+"""What may go wrong in a world. Each fault says in words what it did; None where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ...errors import StoreUnavailable
+from .gates import Gate, Stage
+from .network import BUDGET
+from .server_faults import ServerFaults
+
+if TYPE_CHECKING:
+    from .world import World
+
+ASKED = ("state", "entries", "leases")
+"""Where a call may be lost."""
+
+HARMLESS = frozenset({"evict_entry", "evict_watermark", "evict_memory", "disconnect", "crash"})
+"""Faults through which the staleness bound holds: DESIGN.md's table says "a miss" of an eviction,
+and "within Δ" of a process that is killed."""
+
+
+class Faults:
+    """The faults of one world, and how they are healed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.servers = ServerFaults(world)
+
+    @property
+    def are_active(self) -> bool:
+        world = self._world
+        if self.servers.are_active or world.database.is_down:
+            return True
+        return any(worker.is_paused or worker.link.is_cut for worker in world.workers.values())
+
+    def strike(self, name: str, *arguments: str) -> str | None:
+        """Let the fault `name` happen."""
+        holder = self if hasattr(self, name) else self.servers
+        fault: Callable[..., str | None] = getattr(holder, name)
+        said = fault(*arguments)
+        if said is not None:
+            self._world.statistics.faults[name] += 1
+            if name not in HARMLESS:
+                self._world.troubled_at = self._world.now
+        return said
+
+    def heal(self) -> None:
+        """End whatever lasts."""
+        world = self._world
+        if self.are_active:
+            world.troubled_at = world.now
+        world.database.is_down = False
+        for name, worker in world.workers.items():
+            worker.is_paused = worker.link.is_cut = False
+            if not worker.is_alive:
+                world.start(name)
+        self.servers.heal()
+
+    # ---- workers ----
+
+    def cut(self, name: str) -> str | None:
+        """A worker cannot reach the servers; the next time, it can again."""
+        link = self._world.workers[name].link
+        link.is_cut = not link.is_cut
+        return f"{name} {'loses the servers' if link.is_cut else 'reaches the servers again'}"
+
+    def pause(self, name: str) -> str | None:
+        worker = self._world.workers[name]
+        if not worker.is_alive:
+            return None
+        worker.is_paused = not worker.is_paused
+        return f"{name} {'is paused' if worker.is_paused else 'goes on'}"
+
+    def crash(self, name: str) -> str | None:
+        """A process ends as it is; the next time, it is started again."""
+        world = self._world
+        worker = world.workers[name]
+        if not worker.is_alive:
+            world.start(name)
+            return f"{name} starts again"
+        # What it asked the database is rolled back as its connection closes.
+        world.gates.forget(worker.owner, sent=lambda gate: gate.at in ASKED and gate.due is None)
+        world.database.release(worker.owner)
+        worker.end()
+        return f"{name} is killed"
+
+    def evict_memory(self, name: str, key: str) -> str | None:
+        worker = self._world.workers[name]
+        if worker.cache.memory.get(key) is None:
+            return None
+        worker.cache.memory.discard(key)
+        return f"{name} forgets {key}"
+
+    def disconnect(self, client: str) -> str | None:
+        """A client goes away: what it asked for is cancelled."""
+        running = [
+            request
+            for worker in self._world.workers.values()
+            for request in worker.running
+            if request.client.name == client and not worker.is_paused
+        ]
+        for request in running:
+            request.task.cancel()
+        return f"{client} hangs up" if running else None
+
+    # ---- messages ----
+
+    def lose(self, name: str, nth: int = 0) -> str | None:
+        """A call fails: it did not get there, or its answer is lost."""
+        gate = self._find(name, nth)
+        if gate is None:
+            return None
+        self._world.gates.refuse(gate, StoreUnavailable(f"the connection broke: {name}"))
+        return f"the connection breaks while {name.removesuffix(' ' + gate.stage.value)}"
+
+    def time_out(self, name: str, nth: int = 0) -> str | None:
+        """A caller waits no more; what it asked for may be done later."""
+        gate = self._find(name, nth)
+        if gate is None or gate.stage is Stage.REPLY or gate.future.done():
+            return None
+        if self._world.now < max(gate.since, gate.due or 0) + BUDGET:
+            return None
+        gate.give_up(StoreUnavailable(f"no answer in time: {name}"))
+        return f"nobody waits any more for {name.removesuffix(' ' + gate.stage.value)}"
+
+    def _find(self, name: str, nth: int) -> Gate | None:
+        gate = self._world.gates.find(name, nth)
+        if gate is None or gate.at not in ASKED:
+            return None
+        worker = self._world.owner_of(gate)
+        return None if worker is None or worker.is_paused else gate
+
+    # ---- the database ----
+
+    def database_down(self) -> str | None:
+        """The database is away; the next time, it is back."""
+        database = self._world.database
+        database.is_down = not database.is_down
+        self._world.database_failed = True
+        return "the database is down" if database.is_down else "the database is back"
+
+    def database_clock(self, seconds: float) -> str | None:
+        self._world.database_offset += seconds
+        return f"the database's clock is set by {seconds:g} s"

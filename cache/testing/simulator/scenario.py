@@ -1,0 +1,131 @@
+"""What a world is made of, and what may happen in it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ...protocol import ALL, Rules
+
+READS: Mapping[str, float] = {
+    "item": 6,
+    "strict": 3,
+    "lax": 1,
+    "leased": 1,
+    "neighbours": 1,
+    "holder": 1,
+    "outer": 1,
+    "listing": 3,
+    "found": 1,
+    "page": 2,
+    "mine": 2,
+}
+WRITES: Mapping[str, float] = {
+    "update": 5,
+    "move": 2,
+    "remove": 1,
+    "order": 2,
+    "undo": 1,
+    "purge": 0.5,
+    "namespace": 0.2,
+    "replay": 1,
+}
+FAULTS: Mapping[str, float] = {
+    "cut": 1,
+    "pause": 1,
+    "crash": 1,
+    "disconnect": 1,
+    "lose": 2,
+    "evict_entry": 1,
+    "evict_watermark": 1,
+    "evict_memory": 0.5,
+    "trim": 1,
+    "lose_log": 0.7,
+    "restart": 0.5,
+    "restart_entries": 0.3,
+    "failover": 0.7,
+    "split": 0.5,
+    "server_clock": 0.5,
+    "database_clock": 0.3,
+    "database_down": 0.5,
+    "server_down": 0.5,
+}
+HABITS = frozenset({"w3_lock", "w3_tags", "w4_reload", "w6_replay", "f3_primary", "f4_rows"})
+"""Rules that an application keeps, not the engine: its own code here has a switch for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of world. Weights say how often a kind of thing happens, among its like.
+
+    `start`, `fault` and `wait` are how often in a hundred steps a client begins a request, a fault
+    strikes, and time passes; else something that waits goes on. `calm`: messages are never late,
+    so that everybody must see every write within Δ. `slow` is the share of steps that are rarely
+    chosen. `dense`: the log's ids are 1, 2, 3 ... `lags`: answers arrive in a step of their own.
+    """
+
+    workers: int = 2
+    clients: int = 3
+    items: int = 3
+    categories: str = "AB"
+    requests: int = 4
+    longest: int = 3
+    reads: Mapping[str, float] = field(default_factory=lambda: READS)
+    writes: Mapping[str, float] = field(default_factory=lambda: WRITES)
+    faults: Mapping[str, float] = field(default_factory=lambda: FAULTS)
+    writing: float = 0.3
+    anonymous: float = 0.2
+    start: float = 12
+    fault: float = 1
+    wait: float = 6
+    waits: tuple[float, ...] = (0.001, 0.02, 0.06, 0.13, 0.3)
+    slow: float = 0.15
+    settling: float = 0.1
+    calm: bool = False
+    dense: bool = False
+    lags: bool = True
+    separate: bool = False
+    rules: Rules = ALL
+    broken: frozenset[str] = frozenset()
+
+
+def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
+    """A world of whatever kind: a part of the faults, a part of the functions ("swarm testing").
+
+    Groce and others, "Swarm Testing", ISSTA 2012: leaving out features at random finds more than
+    using all of them each time.
+    """
+    calm = chance.random() < 0.25
+    faults = {} if calm else _some(chance, FAULTS, chance.choice((0.15, 0.3, 0.6)))
+    waits = (0.001, 0.02, 0.06, 0.13, 0.3) + (
+        () if calm else chance.choice(((), (1.2,), (1.2, 12, 70)))
+    )
+    return Scenario(
+        workers=chance.choice((2, 2, 3, 4)),
+        clients=chance.choice((2, 3, 4, 6)),
+        items=chance.choice((1, 2, 3, 5)),
+        categories=chance.choice(("A", "AB", "ABC")),
+        requests=chance.choice((2, 3, 5, 8)),
+        longest=chance.choice((1, 2, 4)),
+        reads=_some(chance, READS, 0.6) or READS,
+        writes=_some(chance, WRITES, 0.7) or WRITES,
+        faults=faults,
+        writing=chance.choice((0.15, 0.3, 0.5)),
+        anonymous=chance.choice((0.0, 0.2, 0.5)),
+        start=chance.choice((6, 12, 25)),
+        fault=chance.choice((0.3, 1, 3)) if faults else 0,
+        wait=chance.choice((3, 6, 15)),
+        waits=waits,
+        slow=chance.choice((0.0, 0.15, 0.4)),
+        settling=chance.choice((0.02, 0.1)),
+        calm=calm,
+        dense=chance.random() < 0.5,
+        lags=chance.random() < 0.7,
+        separate=chance.random() < 0.5,
+        rules=rules,
+    )
+
+
+def _some(chance: random.Random, weights: Mapping[str, float], share: float) -> Mapping[str, float]:
+    return {name: weight for name, weight in weights.items() if chance.random() < share}

@@ -1,0 +1,30 @@
+"""What was done, for the report of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts of one world, or of many together."""
+
+    steps: int = 0
+    reads: int = 0
+    writes: int = 0
+    overlaps: int = 0
+    """Reads during which a write of what they read was committed."""
+    rests: int = 0
+    """How often everything came to rest and was compared."""
+    faults: Counter[str] = field(default_factory=Counter)
+    facts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Statistics) -> None:
+        self.steps += other.steps
+        self.reads += other.reads
+        self.writes += other.writes
+        self.overlaps += other.overlaps
+        self.rests += other.rests
+        self.faults.update(other.faults)
+        self.facts.update(other.facts)

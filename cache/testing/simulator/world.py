@@ -1,0 +1,304 @@
+"""A world: workers, servers, a database and clients, in which nothing happens by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...facts import Fact
+from ...protocol import Position
+from .checker import Checker, Violation
+from .client import Client
+from .database import Database, Part, Written
+from .faults import Faults
+from .gates import Gate, Gates, Stage
+from .knowledge import Floor, Knowledge
+from .leases import SimulatedLeases
+from .loop import SteppedLoop
+from .making import VIEWERS, calls, cells, in_memory
+from .network import Link, LinkedStore, Place, Server
+from .outbox import SimulatedOutbox
+from .request import Operation, Request, current
+from .rest import Rest
+from .scenario import Scenario
+from .statistics import Statistics
+from .worker import Parts, SimulatedWorker, WorkerClock
+
+BEGIN = 1_700_000_000.0
+"""The servers' time, in seconds (Unix), when a world begins."""
+
+LATE = 0.02
+"""Seconds after which a message is late: the staleness bound is not promised then."""
+
+UNTIMED = ("database", "commit")
+"""Statements may take their time: nobody is promised anything before a write is acknowledged.
+The relay's look at the outbox is not among them."""
+
+Choice = tuple[Any, ...]
+"""One step, as plain values: what a scheduler chose, and what repeats it."""
+
+
+class World:
+    """Made of a scenario and a seed; `do` is the only thing that makes anything happen.
+
+    `servers` makes the state server and that of the entries, in memory if not given.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int = 0,
+        *,
+        servers: Callable[[World], tuple[Server, Server]] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.now = 0.0
+        self.chance = random.Random(seed)  # noqa: S311 - not for secrets
+        self.choices: list[Choice] = []
+        self._notes: list[tuple[int, str | Callable[[], str]]] = []
+        self._names = itertools.count(1)
+        self.loop = SteppedLoop(lambda: self.now)
+        self.gates = Gates(self.loop, lags=scenario.lags)
+        self.server_offset = self.database_offset = BEGIN
+        self.database = Database(self.gates, cells(scenario), self._database_time)
+        self.database.lag = int("f4_rows" in scenario.broken)
+        self.knowledge = Knowledge(self._versions)
+        self.statistics = Statistics()
+        self.loads: list[Position | None] = []
+        self.replays: list[tuple[str, Written]] = []
+        self.troubled_at = float("-inf")
+        self.database_failed = False
+        self.checker = Checker(self)
+        state, entries = (servers or in_memory)(self)
+        self.primary, self.entries = Place(state), Place(entries)
+        self.stored_keys: set[str] = set()
+        self.leases = SimulatedLeases(self)
+        self.workers: dict[str, SimulatedWorker] = {}
+        self.clients: dict[str, Client] = {}
+        self.calls = dict(calls(scenario))
+        self.faults = Faults(self)
+        self.rest = Rest(self)
+        self._make_workers()
+        self._make_clients()
+
+    # ---- making ----
+
+    def _make_workers(self) -> None:
+        for number in range(self.scenario.workers):
+            name = chr(ord("A") + number)
+            self.workers[name] = SimulatedWorker(
+                name,
+                Link(self.primary, self.entries),
+                parts=self._parts,
+                rules=self.scenario.rules,
+                tell=self._tell,
+            )
+            self.start(name)
+
+    def _make_clients(self) -> None:
+        for number in range(self.scenario.clients):
+            viewer = VIEWERS[number % 2]
+            self.clients[f"c{number}"] = Client(self, f"c{number}", viewer)
+        self.clients["anyone"] = Client(self, "anyone", VIEWERS[0], echoes=False)
+
+    def _parts(self, worker: SimulatedWorker) -> Parts:
+        store = LinkedStore(worker, self)
+        ahead = 1000.0 * (ord(worker.name) - ord("A")) + worker.starts
+        return Parts(
+            store=store,
+            outbox=SimulatedOutbox(
+                worker.owner, self.database, now=self._database_time, names=self._outbox_name
+            ),
+            leases=self.leases.of(worker.owner),
+            clock=WorkerClock(worker.owner, self.gates, lambda: self.now, ahead),
+            random=self._random,
+        )
+
+    def start(self, name: str) -> None:
+        """Start a worker's process."""
+        worker = self.workers[name]
+        worker.make()
+        self.loop.create_task(worker.start())
+        self.loop.settle()
+
+    def server_time(self) -> float:
+        """The servers' clock (Unix)."""
+        return self.now + self.server_offset
+
+    def _database_time(self) -> float:
+        return self.now + self.database_offset
+
+    def name(self) -> str:
+        """A name that there was never before."""
+        return f"e{next(self._names)}"
+
+    def _outbox_name(self) -> str:
+        return f"{next(self._names):016x}"
+
+    def _random(self) -> float:
+        return self.chance.random()
+
+    def _versions(self, tags: Iterable[str]) -> Floor:
+        cells = (tag.replace("category:", "list:") for tag in tags)
+        history = self.database.history
+        return {cell: history[cell][-1].version for cell in cells if cell in history}
+
+    def _tell(self, worker: SimulatedWorker, fact: Fact) -> None:
+        self.statistics.facts[type(fact).__name__] += 1
+        request = current.get()
+        if request is not None and request.worker is worker:
+            request.told(fact)
+
+    # ---- what happens ----
+
+    def do(self, choice: Choice) -> bool:
+        """Let one thing happen, if it can now. Raises `Violation`."""
+        kind, *arguments = choice
+        mark = len(self._notes)
+        self._notes.append((len(self.choices) + 1, ""))
+        action: Callable[..., str | None] = _ACTIONS[kind]
+        said = action(self, *arguments)
+        if said is None:
+            del self._notes[mark:]
+            return False
+        self.choices.append(choice)
+        self._notes[mark] = (len(self.choices), said)
+        self.loop.settle()
+        self.check()
+        return True
+
+    def check(self) -> None:
+        """Raise the violation that was found, if one was."""
+        if self.loop.errors:
+            error = self.loop.errors[0]
+            self.checker.violated(f"nobody caught: {error['message']}: {error.get('exception')!r}")
+        if self.checker.violation is not None:
+            raise Violation(self.checker.violation, self.steps())
+
+    def steps(self) -> list[str]:
+        """What happened, in words, with numbers."""
+        return [f"{number:5}. {text() if callable(text) else text}" for number, text in self._notes]
+
+    def note(self, text: str | Callable[[], str]) -> None:
+        """Write down what came of a step."""
+        self._notes.append((len(self.choices) + 1, text))
+
+    def can_open(self, gate: Gate) -> bool:
+        """Whether a step can happen now: what is sent to a paused process waits for it."""
+        if gate.stage is not Stage.REQUEST:
+            worker = self.owner_of(gate)
+            if worker is None or worker.is_paused:
+                return False
+        return self.gates.is_ready(gate)
+
+    def owner_of(self, gate: Gate) -> SimulatedWorker | None:
+        """The worker that waits at a gate, if it still lives."""
+        worker = self.workers[gate.owner[0]]
+        return worker if worker.is_alive and worker.owner == gate.owner else None
+
+    def openable(self) -> list[Gate]:
+        """The gates that can be opened now, oldest first."""
+        return [gate for gate in self.gates.pending if self.can_open(gate)]
+
+    def _open(self, name: str, nth: int = 0) -> str | None:
+        gate = self.gates.find(name, nth)
+        if gate is None or not self.can_open(gate):
+            return None
+        self.open(gate)
+        return name
+
+    def open(self, gate: Gate) -> None:
+        """Let what waits at a gate go on."""
+        self.gates.open(gate, is_alive=self.owner_of(gate) is not None)
+
+    def _wait(self, seconds: float) -> str | None:
+        self.now = round(self.now + seconds, 6)
+        if self.faults.are_active or any(map(self._is_late, self.gates.pending)):
+            self.troubled_at = self.now
+        return f"{seconds:g} s pass; it is {self.now:g}"
+
+    def _is_late(self, gate: Gate) -> bool:
+        if gate.at in UNTIMED or self.owner_of(gate) is None:
+            return False
+        began = gate.since if gate.due is None else max(gate.since, gate.due)
+        return self.now - began > LATE and self.gates.is_ready(gate)
+
+    def next_moment(self) -> float:
+        """How long nothing can be late."""
+        limits = [
+            (gate.since if gate.due is None or gate.stage is Stage.REPLY else gate.due) + LATE
+            for gate in self.gates.pending
+            if gate.at not in UNTIMED and self.owner_of(gate) is not None
+        ]
+        return max(0.0, min(limits, default=self.now + 1) - self.now)
+
+    def _begin(self, client: str, worker: str, *operations: Operation) -> str | None:
+        who, where = self.clients[client], self.workers[worker]
+        if not where.is_alive or where.is_paused:
+            return None
+        request = Request(self, who, where, operations)
+        where.running.add(request)
+        who.requests += 1
+        task = self.loop.create_task(request.run())
+        request.task = task
+
+        def done(_: object) -> None:
+            where.running.discard(request)
+            who.requests -= 1
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.checker.fail(request, f"ends with {error!r}")
+
+        task.add_done_callback(done)
+        return f"{request.name} asks for {_said(operations)}"
+
+    # ---- what the requests tell ----
+
+    def read(self, request: Request, parts: Sequence[Part]) -> None:
+        """Count a read, and whether a write of what it read happened meanwhile."""
+        self.statistics.reads += 1
+        cells = {part.cell for part in parts}
+        if any(
+            cells.intersection(written.cells)
+            for written in self.database.commits[request.commits :]
+        ):
+            self.statistics.overlaps += 1
+
+    def wrote(self, written: Written) -> None:
+        self.statistics.writes += 1
+
+    def acknowledge(self, request: Request) -> None:
+        for written in request.written:
+            floor = dict.fromkeys(written.cells, written.version)
+            self.knowledge.acknowledged.add(self.now, floor)
+
+    def stored(self) -> Iterator[tuple[str, bytes]]:
+        """Every entry that there is."""
+        keys = sorted(self.stored_keys)
+        for key, stored in zip(keys, self.entries.server.get(keys), strict=True):
+            if stored is not None:
+                yield key, stored
+
+    def close(self) -> None:
+        """End every task."""
+        self.gates.closed = True
+        while tasks := asyncio.all_tasks(self.loop.as_loop):
+            for task in tasks:
+                task.cancel()
+            self.loop.settle()
+
+
+def _said(operations: Sequence[Operation]) -> str:
+    return ", ".join(f"{name}({', '.join(map(str, rest))})" for name, *rest in operations)
+
+
+_ACTIONS: Mapping[str, Callable[..., str | None]] = {
+    "open": World._open,
+    "wait": World._wait,
+    "begin": World._begin,
+    "fault": lambda world, *arguments: world.faults.strike(*arguments),
+    "settle": lambda world: world.rest.settle(),
+}
