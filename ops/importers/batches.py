@@ -13,7 +13,6 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError
 
 from models.database import is_unavailable, transaction
-from ops.importers import unfinished
 from ops.importers.cells import Cells
 from ops.importers.layout import Layout, digest
 from ops.importers.problems import BadRow, ImportRefused, Problem
@@ -47,7 +46,6 @@ class Job:
     directory: Path
     rejects: Rejects
     purger: Purger
-    run: str
     batch_rows: int
     advanced: Callable[[str, int], None]
 
@@ -68,6 +66,8 @@ class _Landed(Generic[R]):
     saved: Saved = field(default_factory=Saved)
     accepted: list[Entry[R]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    note: str | None = None
+    """The id of its outbox row."""
     pause: float = 0.0
     """Seconds to leave the database to others."""
 
@@ -115,14 +115,15 @@ class FileImport(Generic[R]):
         An attempt may have landed although it failed (a connection that broke during the commit):
         what any attempt made stale is purged, also when the import then stops.
         """
-        purge = Purge()
+        purge, landed = Purge(), _Landed[R]()
         if not entries:
-            return _Landed()
+            return landed
         try:
-            return await self._persist(entries, seen, purge)
+            landed = await self._persist(entries, seen, purge)
         finally:
             if purge:
-                await self.job.purger.purge(purge.names())
+                await self.job.purger.purge(purge.names(), landed.note)
+        return landed
 
     async def _persist(self, entries: Sequence[Entry[R]], seen: Seen, purge: Purge) -> _Landed[R]:
         """The batch in one transaction; once more when another one was in the way."""
@@ -148,8 +149,8 @@ class FileImport(Generic[R]):
             self._admit(target, entries, seen, landed)
             landed.saved = await target.save(landed.accepted)
             if landed.saved.purge:
-                await unfinished.note(self.job.run)
                 purge.merge(landed.saved.purge)
+                landed.note = await self.job.purger.note(landed.saved.purge.names())
         if connection.capabilities.dialect == "sqlite":
             landed.pause = (time.monotonic() - began) * BREATHER
         return landed

@@ -1,9 +1,9 @@
-"""What a batch makes stale, and its purge after the commit."""
+"""What a batch makes stale: noted in its transaction, purged after the commit."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -12,22 +12,31 @@ from ops.importers.problems import ImportRefused
 MANY: Final = 256
 """From so many tags of one namespace on, the namespace is purged instead."""
 
-PROBE: Final = "import:superstore"
-"""A tag that nothing depends on."""
-PROBE_PATIENCE: Final = 5.0
-
 _PAUSE: Final = 0.05
+
+
+class Notes(Protocol):
+    """What an import needs of the outbox."""
+
+    async def add(self, tags: Iterable[str]) -> str:
+        """Add a row in the open transaction; returns its id."""
 
 
 class Invalidates(Protocol):
     """What an import needs of the cache: `cache.Cache` is one."""
 
     @property
-    def unpublished(self) -> frozenset[str]:
-        """Tags whose purge is not confirmed."""
+    def outbox(self) -> Notes | None:
+        """Where the tags of a batch are committed with it."""
+
+    async def publish(self, identifier: str, tags: Iterable[str]) -> None:
+        """Purge what was committed with the outbox row `identifier`."""
 
     async def invalidate(self, tags: Iterable[str]) -> None:
         """Purge everything that depends on one of these tags."""
+
+    async def reaches_store(self) -> bool:
+        """Whether the cache's server answers."""
 
 
 @dataclass(slots=True)
@@ -59,35 +68,38 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Purger:
-    """Purges, and does not go on before the cache has confirmed.
+    """Purges what a batch changed, from its transaction on.
 
-    `patience` is in seconds: after that much time without an answer the import stops.
+    `patience` is in seconds: so long the cache's server may not answer before an import begins.
+    Later it may go away: what is not published then, relays publish.
     """
 
     cache: Invalidates
-    patience: float = 30.0
+    patience: float = 5.0
 
     async def reach(self) -> None:
         """Find out whether purges arrive. Raises `ImportRefused` when they do not."""
-        if not await self._confirmed({PROBE}, min(self.patience, PROBE_PATIENCE)):
-            raise ImportRefused(
-                "Redis does not answer, and an import that cannot purge would leave old answers "
-                "behind. Start it, or correct REDIS_URL. Nothing was imported"
-            )
+        ends = time.monotonic() + self.patience
+        while not await self.cache.reaches_store():
+            if time.monotonic() > ends:
+                raise ImportRefused(
+                    "Redis does not answer. Start it, or correct REDIS_URL: with another Redis "
+                    "than the server's an import would purge nothing. Nothing was imported"
+                )
+            await asyncio.sleep(_PAUSE)
 
-    async def purge(self, names: Iterable[str]) -> None:
-        """Purge these tags. Raises `ImportRefused` when the cache's server stays away."""
-        if not await self._confirmed(names, self.patience):
-            raise ImportRefused(
-                f"Redis did not answer for {self.patience:g} s, and what landed last may still be "
-                "answered as it was before. Run the import again once Redis is back: it purges "
-                "that first, and goes on"
-            )
+    async def note(self, names: Iterable[str]) -> str | None:
+        """Write in the open transaction, at its end, what it makes stale. Returns the row's id."""
+        outbox = self.cache.outbox
+        return None if outbox is None else await outbox.add(names)
 
-    async def _confirmed(self, names: Iterable[str], patience: float) -> bool:
-        await self.cache.invalidate(names)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while self.cache.unpublished:  # noqa: ASYNC110 (the cache has no event for it)
-                    await asyncio.sleep(_PAUSE)
-        return not self.cache.unpublished
+    async def purge(self, names: Iterable[str], row: str | None = None) -> None:
+        """Purge these tags; `row` says that they were committed.
+
+        Without it nobody knows: then the rows of the attempts that were committed nevertheless are
+        left to the relays.
+        """
+        if row is None:
+            await self.cache.invalidate(names)
+        else:
+            await self.cache.publish(row, names)

@@ -1,6 +1,5 @@
 """The import of a Superstore folder: products, customers, orders, order lines, in this order."""
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,7 +8,6 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from ops.importers import unfinished
 from ops.importers.batches import FileImport, Job
 from ops.importers.cells import FIRST_YEAR, Cells
 from ops.importers.customers import Customers
@@ -33,12 +31,13 @@ class Options:
     """How to import.
 
     `rejects`: where rejected rows go. `batch_rows`: rows for each transaction. `patience`: seconds
-    that a purge may take. `console`: where progress shows; standard error if not given.
+    that the cache may need to answer at the start. `console`: where progress shows; standard error
+    if not given.
     """
 
     rejects: Path = Path("superstore-rejects.csv")
     batch_rows: int = BATCH_ROWS
-    patience: float = 30.0
+    patience: float = 5.0
     console: Console | None = None
 
 
@@ -49,7 +48,8 @@ async def import_superstore(
 
     `docs/import.md` has the rules. Repeating it changes nothing; after an interrupt, repeating it
     goes on. Raises `ImportRefused` when the folder, a file's header or the rejects file is not
-    usable, before anything is written; or when the database or the cache goes away and stays away.
+    usable, or the cache does not answer, before anything is written; or when the database goes
+    away and stays away.
     """
     options = options or Options()
     sizes = sizes_of(directory)
@@ -57,15 +57,12 @@ async def import_superstore(
     as_of = newest_day(directory)
     purger = Purger(cache, options.patience)
     await purger.reach()
-    await unfinished.make_up(purger)
-    run = secrets.token_hex(16)
     console = options.console or Console(stderr=True)
     with rejects, Bars(console, sizes) as bars:
-        job = Job(directory, rejects, purger, run, options.batch_rows, bars.advanced)
+        job = Job(directory, rejects, purger, options.batch_rows, bars.advanced)
         summary = Summary(options.rejects)
         for step in _steps(job, as_of):
             summary.files.append(await step())
-    await unfinished.finish(run)
     return summary
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from redis.asyncio import Redis
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError, OperationalError
 
+from cache import Position, StoreUnavailable
+from cache.facts import Invalidated
 from models.database import transaction
-from models.tables import Order, OrderLine, OrderStatus, Product, Role, User
-from ops.importers import batches, unfinished
+from models.tables import Order, OrderLine, OrderStatus, Outbox, Product, Role, User
+from ops.importers import batches
 from ops.importers.problems import ImportRefused
+from ops.importers.purging import Purger
 from ops.importers.superstore import Options, import_superstore
 from resolvers import ordering, tags
 from resolvers.context import Viewer
@@ -170,15 +173,16 @@ class Failing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception, times: int) -> None:
         self.left = times
-        note = unfinished.note
+        note = Purger.note
 
-        async def fail(run: str) -> None:
-            await note(run)
+        async def fail(purger: Purger, names: Iterable[str]) -> str | None:
+            identifier = await note(purger, names)
             if self.left:
                 self.left -= 1
                 raise error
+            return identifier
 
-        monkeypatch.setattr(unfinished, "note", fail)
+        monkeypatch.setattr(Purger, "note", fail)
         monkeypatch.setattr(batches, "FIRST_PAUSE", 0.0)
 
 
@@ -242,27 +246,31 @@ async def test_without_redis_nothing_is_imported(
     database: str, folder: Path, tmp_path: Path
 ) -> None:
     purges = Purges()
-    purges.unpublished = frozenset({"import:superstore"})
+    purges.answers = False
     options = Options(rejects=tmp_path / "r.csv", patience=0.1)
     with pytest.raises(ImportRefused, match="Redis does not answer"):
         await import_superstore(folder, purges, options)
     assert await Product.all().count() == 0
 
 
-async def test_a_redis_that_goes_away_stops_the_import_and_the_next_makes_up_for_it(
-    database: str, folder: Path, tmp_path: Path
+async def test_a_redis_that_goes_away_meanwhile_gets_every_purge_later(
+    worker: Worker, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Leaving(Purges):
-        async def invalidate(self, tags: object) -> None:
-            await super().invalidate(tags)
-            if self.batches:
-                self.unpublished = self.batches[-1]
+    """What a batch changed is in the outbox with it; the first relay that has Redis sends it."""
+    cache = worker.services.cache
 
-    options = Options(rejects=tmp_path / "r.csv", patience=0.1)
-    with pytest.raises(ImportRefused, match="Run the import again once Redis is back"):
-        await import_superstore(folder, Leaving(), options)
-    assert await Product.all().count() == 40
-    purges = Purges()
-    await import_superstore(folder, purges, options)
-    assert {tags.PRODUCTS, tags.ORDERS, tags.USERS, tags.brand("xerox")} <= purges.batches[0]
+    async def away(_tags: object) -> Position:
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.store, "invalidate", away)
+        await import_superstore(folder, cache, Options(rejects=tmp_path / "r.csv"))
     await counted()
+    assert await Outbox.filter(published_epoch=None).count() == await Outbox.all().count() > 3
+    relay = cache.relay
+    assert relay is not None
+    await relay.drain()
+    purged = worker.facts.of(Invalidated)
+    assert {tags.sku("OFF-00000000"), tags.user(1), tags.ORDERS, tags.brand("xerox")} <= {
+        tag for fact in purged for tag in fact.tags
+    }
