@@ -203,9 +203,9 @@ def _go(process: "subprocess.Popen[str]") -> None:
     process.stdin.flush()
 
 
-async def test_of_four_processes_one_loads(url: str, client: Redis, key_prefix: str) -> None:
+async def test_of_four_processes_one_loads(redis_url: str, redis: Redis, key_prefix: str) -> None:
     with ExitStack() as closing:
-        processes = [closing.enter_context(_start(url, key_prefix, 30.0)) for _ in range(4)]
+        processes = [closing.enter_context(_start(redis_url, key_prefix, 30.0)) for _ in range(4)]
         assert [_told(process) for process in processes] == ["ready"] * 4
         began = time.monotonic()
         for process in processes:
@@ -214,18 +214,18 @@ async def test_of_four_processes_one_loads(url: str, client: Redis, key_prefix: 
         took = time.monotonic() - began
 
     assert outcomes == ["loaded", "waited", "waited", "waited"]
-    assert await client.get(f"{key_prefix}:loads") == b"1"
+    assert await redis.get(f"{key_prefix}:loads") == b"1"
     assert took < 15  # woken, not timed out
-    await client.delete(f"{key_prefix}:loads")
-    await client.delete(f"{key_prefix}:running")
+    await redis.delete(f"{key_prefix}:loads")
+    await redis.delete(f"{key_prefix}:running")
 
 
 async def test_a_killed_owner_holds_up_the_others_until_its_lease_ends(
-    url: str, client: Redis, key_prefix: str
+    redis_url: str, redis: Redis, key_prefix: str
 ) -> None:
     with ExitStack() as closing:
-        owner = closing.enter_context(_start(url, key_prefix, 3.0, "die"))
-        others = [closing.enter_context(_start(url, key_prefix, 3.0)) for _ in range(3)]
+        owner = closing.enter_context(_start(redis_url, key_prefix, 3.0, "die"))
+        others = [closing.enter_context(_start(redis_url, key_prefix, 3.0)) for _ in range(3)]
         assert [_told(process) for process in [owner, *others]] == ["ready"] * 4
         _go(owner)
         assert _told(owner) == "holds"
@@ -237,7 +237,7 @@ async def test_a_killed_owner_holds_up_the_others_until_its_lease_ends(
         took = time.monotonic() - began
 
     assert outcomes == ["loaded", "waited", "waited"]
-    assert await client.get(f"{key_prefix}:loads") == b"1"
+    assert await redis.get(f"{key_prefix}:loads") == b"1"
     assert 2 < took < 15
-    await client.delete(f"{key_prefix}:loads")
-    await client.delete(f"{key_prefix}:running")
+    await redis.delete(f"{key_prefix}:loads")
+    await redis.delete(f"{key_prefix}:running")
