@@ -58,6 +58,7 @@ def test_every_file_of_the_core_is_held_to_be_pure() -> None:
         ("resolvers/ids.py", "import redis"),
         ("cache/keys.py", "import redis"),
         ("cache/engine.py", "import tortoise"),
+        ("cache/relay.py", "import cache.integrations.sqlalchemy"),
     ],
 )
 def test_a_forbidden_import_is_found(copy: Path, module: str, line: str) -> None:
