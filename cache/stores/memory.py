@@ -26,6 +26,9 @@ LOG_LIFETIME = 600.0
 """Seconds for which the log remembers a purge; `MAX_PURGES` bounds it too."""
 
 MAX_PURGES = 10_000
+MAX_TOLD = 1_000
+"""Purges in one answer to a follower."""
+
 MAX_WATERMARKS = 1_000_000
 """A watermark that makes room for another costs loads, never an old value (J4)."""
 
@@ -62,6 +65,7 @@ class MemoryServer:
         self.rules = rules
         self.new_name = new_name
         self.dense = dense
+        self.most_told = MAX_TOLD
         self.epoch: str | None = None
         self.incarnation = new_name()
         self.made_by = ""
@@ -131,7 +135,7 @@ class MemoryServer:
                 if purge.id <= after.id:
                     break
                 purges.append(purge)
-        return Followed(self.position(), self.now(), purges[::-1])
+        return Followed(self.position(), self.now(), purges[::-1][: self.most_told])
 
     def renew(self, expected: str | None) -> Position:
         before = self.epoch
