@@ -72,8 +72,13 @@ class Resolver:
             task = self._resolve(barrier, again)
             running = asyncio.get_running_loop().create_task(task, context=context)
             self._running[barrier] = running
-            running.add_done_callback(lambda _: self._running.pop(barrier, None))
+            running.add_done_callback(lambda task: self._end(barrier, task))
         await asyncio.shield(running)
+
+    def _end(self, barrier: Barrier, task: asyncio.Task[None]) -> None:
+        self._running.pop(barrier, None)
+        if not task.cancelled():
+            task.exception()  # where everyone who waited is gone, it is nobody's error
 
     async def _resolve(self, barrier: Barrier, again: bool) -> None:
         try:
