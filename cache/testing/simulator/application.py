@@ -139,6 +139,12 @@ async def found(ctx: Context, category: str) -> Seen:
     return Seen(load, (members, *rows))
 
 
+@cached(CachePolicy(ttl=10, scope=CacheScope.PUBLIC), tags=_category)
+async def counted(ctx: Context, category: str) -> Seen:
+    """A list without its rows."""
+    return Seen(ctx.begins(), await ctx.read(list_of(category)))
+
+
 @cached(CachePolicy(ttl=10, scope=CacheScope.PUBLIC), tags=_items)
 async def neighbours(ctx: Context, number: int) -> Seen:
     """The category of an item: a tag that only the load finds out."""
@@ -204,10 +210,11 @@ OF_ITEMS: Mapping[str, CachedFunction[..., Any]] = {
 OF_CATEGORIES: Mapping[str, CachedFunction[..., Any]] = {
     "listing": listing,
     "found": found,
+    "counted": counted,
     "page": page,
 }
 FUNCTIONS: Mapping[str, CachedFunction[..., Any]] = {**OF_ITEMS, **OF_CATEGORIES, "mine": mine}
-LEAVES = frozenset({"item", "strict", "lax", "neighbours", "found", "mine"})
+LEAVES = frozenset({"item", "strict", "lax", "neighbours", "found", "counted", "mine"})
 """Functions that look up nothing but themselves."""
 
 STRICT = frozenset({"strict", "outer", "holder"})

@@ -65,6 +65,9 @@ class Checker:
             due = known.primary.before(world.now - MAX_STALENESS / 2)
             why = "what was published more than half of Δ before"
             demands.append(Demand(why, due, settled=True))
+            if worker.cache.is_current:
+                why = "what was acknowledged when this worker had lost the servers"
+                demands.append(Demand(why, worker.regained, settled=True))
         if world.now >= world.troubled_at + HEALING:
             old = known.acknowledged.before(world.now - MAX_STALENESS)
             demands.append(Demand("what was acknowledged more than Δ before", old))

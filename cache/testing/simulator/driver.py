@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .application import OF_CATEGORIES
 from .database import tag_of
 from .gates import Gate
 from .request import Operation
@@ -65,6 +66,8 @@ class Driver:
         return ("open", gate.name, self._world.gates.number_of(gate))
 
     def _is_slow(self, gate: Gate) -> bool:
+        if gate.owner[0] in self._scenario.lagging and gate.due is not None:
+            return gate.at == "state"
         if not self._scenario.slow:
             return False
         if len(self._slow) > 500:
@@ -123,7 +126,7 @@ class Driver:
         number, category = chance.randrange(scenario.items), chance.choice(scenario.categories)
         if name == "move":
             return (name, number, category)
-        return (name, category if name in ("listing", "found", "page") else number)
+        return (name, category if name in OF_CATEGORIES else number)
 
     def _pick(self, weights: Mapping[str, float]) -> str:
         return self._chance.choices(list(weights), list(weights.values()))[0]
@@ -135,12 +138,6 @@ class Driver:
             return self._open()
         name = self._pick(self._scenario.faults)
         arguments = _ARGUMENTS.get(name, _none)(self)
-        if name == "failover" and self._chance.random() < 0.6:
-            name = "replicate"
-        if name == "split" and self._chance.random() < 0.6:
-            name = "leave"
-        if name == "lose" and self._chance.random() < 0.3:
-            name = "time_out"
         return ("fault", name, *arguments)
 
     def _worker(self) -> tuple[Any, ...]:
@@ -169,9 +166,11 @@ _ARGUMENTS: Mapping[str, Callable[[Driver], tuple[Any, ...]]] = {
     "pause": Driver._worker,
     "crash": Driver._worker,
     "split": Driver._worker,
+    "leave": Driver._worker,
     "evict_memory": lambda driver: driver._worker() + driver._key(),
     "disconnect": lambda driver: (driver._chance.choice(list(driver._world.clients)),),
     "lose": Driver._gate,
+    "time_out": Driver._gate,
     "evict_entry": Driver._key,
     "evict_watermark": lambda driver: (
         tag_of(driver._chance.choice(list(driver._world.database.history))),

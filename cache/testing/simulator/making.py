@@ -63,9 +63,11 @@ def in_memory(world: World) -> tuple[Server, Server]:
     scenario = world.scenario
 
     def make() -> MemoryServer:
-        return MemoryServer(
+        server = MemoryServer(
             world.server_time, new_name=world.name, rules=scenario.rules, dense=scenario.dense
         )
+        server.most_told = scenario.told
+        return server
 
     state = make()
     return state, make() if scenario.separate else state

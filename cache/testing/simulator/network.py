@@ -143,14 +143,26 @@ class LinkedStore:
         return position
 
     async def follow(self, after: Position | None, wait: float) -> Followed:
+        due = self._world.now + wait
+
         def has_news() -> bool:
             place = self._link.state
             return self._link.is_cut or place.is_down or place.server.position() != after
 
-        followed: Followed = await self._state(
-            "follows", lambda server: server.follow(after), has_news, self._world.now + wait
-        )
+        try:
+            followed: Followed = await self._state(
+                "follows", lambda server: self._follow(server, after), has_news, due
+            )
+        except StoreUnavailable:
+            self._worker.has_lost = True
+            raise
         return followed
+
+    def _follow(self, server: Server, after: Position | None) -> Followed:
+        if self._worker.has_lost:  # everything up to now is due once it trusts the server again
+            self._worker.has_lost = False
+            self._worker.regained = self._world.knowledge.acknowledged.floor
+        return server.follow(after)
 
     async def renew(self, expected: str | None = None) -> Position:
         position: Position = await self._state("renews", lambda server: server.renew(expected))

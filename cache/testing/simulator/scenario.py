@@ -18,6 +18,7 @@ READS: Mapping[str, float] = {
     "outer": 1,
     "listing": 3,
     "found": 1,
+    "counted": 1,
     "page": 2,
     "mine": 2,
 }
@@ -37,6 +38,7 @@ FAULTS: Mapping[str, float] = {
     "crash": 1,
     "disconnect": 1,
     "lose": 2,
+    "time_out": 0.7,
     "evict_entry": 1,
     "evict_watermark": 1,
     "evict_memory": 0.5,
@@ -44,8 +46,10 @@ FAULTS: Mapping[str, float] = {
     "lose_log": 0.7,
     "restart": 0.5,
     "restart_entries": 0.3,
+    "replicate": 1,
     "failover": 0.7,
     "split": 0.5,
+    "leave": 0.5,
     "server_clock": 0.5,
     "database_clock": 0.3,
     "database_down": 0.5,
@@ -62,7 +66,9 @@ class Scenario:
     `start`, `fault` and `wait` are how often in a hundred steps a client begins a request, a fault
     strikes, and time passes; else something that waits goes on. `calm`: messages are never late,
     so that everybody must see every write within Δ. `slow` is the share of steps that are rarely
-    chosen. `dense`: the log's ids are 1, 2, 3 ... `lags`: answers arrive in a step of their own.
+    chosen, and so are those of the followers of the workers in `lagging`. `dense`: the log's ids
+    are 1, 2, 3 ... `told`: purges in one answer to a follower. `lags`: answers arrive in a step of
+    their own. `separate`: entries are on a server of their own.
     """
 
     workers: int = 2
@@ -81,9 +87,11 @@ class Scenario:
     wait: float = 6
     waits: tuple[float, ...] = (0.001, 0.02, 0.06, 0.13, 0.3)
     slow: float = 0.15
+    lagging: str = ""
     settling: float = 0.1
     calm: bool = False
     dense: bool = False
+    told: int = 1_000
     lags: bool = True
     separate: bool = False
     rules: Rules = ALL
@@ -118,9 +126,11 @@ def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
         wait=chance.choice((3, 6, 15)),
         waits=waits,
         slow=chance.choice((0.0, 0.15, 0.4)),
+        lagging="" if calm else chance.choice(("", "", "A", "B", "AB")),
         settling=chance.choice((0.02, 0.1)),
         calm=calm,
         dense=chance.random() < 0.5,
+        told=chance.choice((1, 2, 1_000)),
         lags=chance.random() < 0.7,
         separate=chance.random() < 0.5,
         rules=rules,

@@ -14,6 +14,7 @@ from ...settings import CacheSettings
 from ...stores.base import Store
 from ...tier import Remembered
 from .gates import Gates
+from .knowledge import Floor
 from .network import Link
 from .outbox import SimulatedOutbox
 
@@ -72,6 +73,10 @@ class SimulatedWorker:
         self.running: set[Request] = set()
         """Requests that it serves now."""
         self.starts = 0
+        self.has_lost = True
+        """Whether it has not heard of the state server since it lost it, or started."""
+        self.regained: Floor = {}
+        """What was acknowledged when it heard of the state server again."""
         self._parts = parts
         self._rules = rules
         self._tell = tell
@@ -83,6 +88,7 @@ class SimulatedWorker:
         self.starts += 1
         self.is_alive, self.is_paused = True, False
         self.running = set()
+        self.has_lost, self.regained = True, {}
         parts = self._parts(self)
         self.outbox = parts.outbox
         self.cache = Cache(
