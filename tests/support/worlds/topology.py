@@ -71,7 +71,9 @@ class InMemory:
         self.replica: MemoryServer | None = None
 
     def _server(self) -> MemoryServer:
-        return MemoryServer(self._time, rules=self._rules, dense=True)
+        server = MemoryServer(self._time, rules=self._rules)
+        server.dense = True
+        return server
 
     def _time(self) -> float:
         return 1_700_000_000.0 + self.clock.passed
