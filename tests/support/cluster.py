@@ -7,20 +7,24 @@ started it is gone, killed or not.
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
 
-from ops.embedded import ValkeyServer
+from ops.embedded import EmbeddedServerError, ValkeyServer
 from tests.support.postgres import free_port
 from tests.support.processes import until
 
 SLOTS = 16_384
-NODE_TIMEOUT = 600
-"""Milliseconds after which the others take a silent node for failed."""
+NODE_TIMEOUT = 5_000
+"""Milliseconds after which the others take a silent node for failed: long, so that a busy machine
+is not taken for a dead node. Tests of failover choose a shorter one."""
+
+_ATTEMPTS = 3
+"""Times that a node is started, in case that somebody else took its port in between."""
 
 
 class ClusterNode:
@@ -157,9 +161,8 @@ def cluster(*, primaries: int = 3, replicas: int = 0, **options: str) -> Iterato
 @contextmanager
 def _node(settings: dict[str, str]) -> Iterator[ClusterNode]:
     directory = Path(tempfile.mkdtemp(prefix="fqc"))
-    own = {**settings, "cluster-port": str(free_port())}
     try:
-        with ValkeyServer(directory, port=free_port(), options=own) as server:
+        with _stopping(_started(directory, settings)) as server:
             node = ClusterNode(server)
             try:
                 yield node
@@ -167,3 +170,25 @@ def _node(settings: dict[str, str]) -> Iterator[ClusterNode]:
                 node.client.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _started(directory: Path, settings: dict[str, str]) -> ValkeyServer:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(EmbeddedServerError):
+            return _start(directory, settings)
+    return _start(directory, settings)
+
+
+def _start(directory: Path, settings: dict[str, str]) -> ValkeyServer:
+    own = {**settings, "cluster-port": str(free_port())}
+    server = ValkeyServer(directory, port=free_port(), options=own)
+    server.start()
+    return server
+
+
+@contextmanager
+def _stopping(server: ValkeyServer) -> Iterator[ValkeyServer]:
+    try:
+        yield server
+    finally:
+        server.stop()

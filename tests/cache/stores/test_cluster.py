@@ -300,6 +300,24 @@ async def test_the_state_may_move_while_it_is_used(three: Cluster, key_prefix: s
     assert all("TryAgain" in str(error) for error in traffic.failed)
 
 
+async def test_a_follower_that_waits_goes_with_the_log(three: Cluster, key_prefix: str) -> None:
+    """The server wakes who waits on a slot that is no longer its own (MOVED)."""
+    async with store_on(three, key_prefix) as store:
+        old = (await store.follow(None, 0)).head
+        waiting = asyncio.create_task(store.follow(old, 60.0))
+        for _ in range(20):
+            await store.look(())
+        key = state_key(key_prefix)
+        await asyncio.to_thread(three.move, key, other_than(three, three.owner(key)))
+        async with asyncio.timeout(20):
+            answer = await waiting
+
+        assert answer.head.epoch != old.epoch
+        position = await store.invalidate(["tag"])
+        async with asyncio.timeout(20):
+            assert (await store.follow(answer.head, 60.0)).head == position
+
+
 # ---- nodes that are away ----
 
 
@@ -372,7 +390,7 @@ async def test_a_hung_node_is_waited_for_once(key_prefix: str) -> None:
 
 async def test_a_primary_dies_and_its_replica_takes_over(key_prefix: str) -> None:
     """The state's node: a new epoch, since the end of its log may be lost; then all goes on."""
-    with cluster(replicas=1) as nodes:
+    with cluster(replicas=1, cluster_node_timeout="1000") as nodes:
         async with store_on(nodes, key_prefix) as store:
             await store.put(FILLS)
             old = await store.invalidate(["tag"])
