@@ -41,7 +41,7 @@ class SqlOutbox(ABC, Generic[Connection]):
         """`sqlite` or `postgresql`."""
 
     @abstractmethod
-    def _callers(self) -> Connection:
+    async def _callers(self) -> Connection:
         """The caller's connection, in its open transaction. Raises `NoTransactionError`."""
 
     @abstractmethod
@@ -68,7 +68,7 @@ class SqlOutbox(ABC, Generic[Connection]):
 
     async def add(self, tags: Iterable[str]) -> str:
         """Add a row in the caller's open transaction, by one statement. Returns its id."""
-        return await self._insert(self._callers(), tags)
+        return await self._insert(await self._callers(), tags)
 
     async def add_alone(self, tags: Iterable[str]) -> str:
         """Add a row, committed on return. Returns its id."""

@@ -32,7 +32,7 @@ def create_statements(dialect: str, table: str = "outbox") -> list[str]:
     name = _quoted(table)
     index = _quoted(table.rpartition(".")[2] + "_unpublished")
     return [
-        f"CREATE TABLE {name} (id VARCHAR(16) PRIMARY KEY, tags TEXT NOT NULL, "
+        f"CREATE TABLE {name} (id VARCHAR(16) NOT NULL PRIMARY KEY, tags TEXT NOT NULL, "
         f"created_at {moment} NOT NULL, published_epoch VARCHAR(64), published_position BIGINT, "
         f"published_at {moment})",
         f"CREATE INDEX {index} ON {name} ({', '.join(INDEX)})",

@@ -82,7 +82,7 @@ def begin_immediately(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        if _isolation_level(connection) != "AUTOCOMMIT":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -103,7 +103,7 @@ class SqlAlchemyOutbox(SqlOutbox[Bound]):
 
     async def add_to(self, connection: Bound, tags: Iterable[str]) -> str:
         """`add` in the open transaction of this session or connection."""
-        return await self._insert(_checked(connection), tags)
+        return await self._insert(await _checked(connection), tags)
 
     @contextmanager
     def bind(self, connection: Bound) -> Iterator[None]:
@@ -118,14 +118,14 @@ class SqlAlchemyOutbox(SqlOutbox[Bound]):
     def _dialect(self) -> str:
         return self._engine.dialect.name
 
-    def _callers(self) -> Bound:
+    async def _callers(self) -> Bound:
         connection = self._bound.get()
         if connection is None:
             raise NoTransactionError(
                 "an outbox row belongs in the transaction that it tells of, and no session is "
                 "bound here: use add_to(session, tags), or add(tags) in `with outbox.bind(session)`"
             )
-        return _checked(connection)
+        return await _checked(connection)
 
     def _check_outside(self) -> None:
         connection = self._bound.get()
@@ -161,10 +161,26 @@ class SqlAlchemyOutbox(SqlOutbox[Bound]):
                 yield one
 
 
-def _checked(connection: Bound) -> Bound:
+async def _checked(connection: Bound) -> Bound:
     if not connection.in_transaction():
         raise NoTransactionError(
             "an outbox row belongs in the transaction that it tells of, and this session has none "
             "open: add the row after the changes, before the commit"
         )
+    its = await connection.connection() if isinstance(connection, AsyncSession) else connection
+    if _commits_each_statement(its):
+        raise NoTransactionError(
+            "this session is in AUTOCOMMIT, so that an outbox row would not be committed with what "
+            "it tells of: write in a transaction"
+        )
     return connection
+
+
+def _commits_each_statement(connection: AsyncConnection) -> bool:
+    begun = connection.sync_connection
+    return begun is not None and _isolation_level(begun) == "AUTOCOMMIT"
+
+
+def _isolation_level(connection: Connection) -> object:
+    """As an option of the connection or its engine says, None if none does."""
+    return connection.get_execution_options().get("isolation_level")

@@ -77,7 +77,7 @@ class TortoiseOutbox(SqlOutbox[BaseDBAsyncClient]):
         dialect = self._current().capabilities.dialect
         return _DIALECTS.get(dialect, dialect)
 
-    def _callers(self) -> BaseDBAsyncClient:
+    async def _callers(self) -> BaseDBAsyncClient:
         connection = self._current()
         if _is_open(connection):
             return connection
