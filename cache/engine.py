@@ -101,7 +101,9 @@ class Cache:
             random=random,
         )
         self._loads = Loads(self._worker, self._look_ups, codec, fills)
-        self._serving = Serving(self._worker, self.memory, self._loads, random)
+        self._serving = Serving(
+            self._worker, tier=self.memory, fills=fills, loads=self._loads, random=random
+        )
         self._reader = Reader(
             self._worker,
             tier=self.memory,
@@ -114,7 +116,8 @@ class Cache:
             is_unavailable=is_unavailable,
         )
         if leases is not None:
-            self._loads.leasing = Leasing(leases, self._worker, self._reader.find_again)
+            self._loads.leasing = Leasing(leases, self._worker)
+            self._loads.refind = self._reader.find_again
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make_relay(self, outbox: Outbox | None) -> Relay | None:

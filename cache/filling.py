@@ -27,11 +27,12 @@ _Filling = tuple[Fill, Mapping[str, float]]
 @dataclass(frozen=True, slots=True)
 class Start:
     """Where a load begins: a position that is known before its first read (L1), the server's time
-    then, and whether nobody waits for it."""
+    then, whether nobody waits for it, and when the value was stored that it is to replace."""
 
     position: Position
     now: float
     background: bool = False
+    replaces: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

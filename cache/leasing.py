@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from .call import Call
 from .errors import StoreUnavailable
@@ -17,36 +18,39 @@ from .leases import Leases
 from .worker import Worker
 
 Load = Callable[[], Awaitable[Outcome]]
-Refind = Callable[[Call], Awaitable[Outcome | None]]
+Refind = Callable[[], Awaitable[Outcome | None]]
 
 
 class Leasing:
-    """Runs loads under leases. `refind` looks for a value that another process has stored."""
+    """Runs loads under leases."""
 
-    def __init__(self, leases: Leases, worker: Worker, refind: Refind) -> None:
+    def __init__(self, leases: Leases, worker: Worker) -> None:
         self._leases = leases
         self._worker = worker
-        self._refind = refind
 
-    async def run(self, call: Call, seconds: float, load: Load) -> Outcome:
-        """The outcome of this process's load, or of another's within `seconds`."""
+    async def run(self, call: Call, seconds: float, load: Load, refind: Refind) -> Outcome:
+        """The outcome of this process's load, or of another's within `seconds`.
+
+        `refind` looks for what another process has stored.
+        """
         clock = self._worker.clock
         began = clock.now()
-        token = None
+        token, found = None, None
         try:
-            while token is None and (left := began + seconds - clock.now()) > 0:
+            while not (token or found) and (left := began + seconds - clock.now()) > 0:
                 token = await self._leases.acquire(call.key, seconds)
                 if token is None:
                     await self._leases.wait(call.key, left)
-                    found = await self._refind(call)
-                    if found is not None:
-                        self._worker.tell(Leased(call.key, call.name, clock.now() - began))
-                        return found
+                # Whoever has the lease looks too: another may have had it, and given it back,
+                # between this load's look-up and now.
+                found = await refind()
         except StoreUnavailable as error:
             self._worker.tell(StoreFailed("lease", str(error)))
-        if token is None:
-            return await load()  # no lease to be had, or whoever has it takes too long
-        return await self._load(call, token, load)
+        if found is not None:
+            self._worker.tell(Leased(call.key, call.name, clock.now() - began))
+            load = partial(_found, found)
+        # Without a token: no lease is to be had, or whoever has it takes too long.
+        return await (load() if token is None else self._load(call, token, load))
 
     async def _load(self, call: Call, token: str, load: Load) -> Outcome:
         try:
@@ -60,3 +64,7 @@ class Leasing:
             await self._leases.release(key, token)
         except StoreUnavailable as error:
             self._worker.tell(StoreFailed("lease", str(error)))
+
+
+async def _found(outcome: Outcome) -> Outcome:
+    return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +26,8 @@ class Result(NamedTuple):
 
 
 class Loads:
-    """The loads of one cache. `leasing` is set where processes share them."""
+    """The loads of one cache. `leasing` is set where processes share them, and `refind` then looks
+    for what another process has stored instead of a load that begins so."""
 
     def __init__(self, worker: Worker, look_ups: LookUps, codec: Codec, fills: Fills) -> None:
         self._worker = worker
@@ -34,6 +36,7 @@ class Loads:
         self._fills = fills
         self.flights: dict[str, Flight] = {}
         self.leasing: Leasing | None = None
+        self.refind: Callable[[Call, Start], Awaitable[Outcome | None]] = _nothing
 
     def begin(self, call: Call, scope: Scope, start: Start) -> Flight:
         """Start loading, for whoever joins. The barrier goes with it, and what is below (L0)."""
@@ -54,7 +57,7 @@ class Loads:
         seconds = call.policy.lease
         if self.leasing is None or seconds is None:
             return await load()
-        return await self.leasing.run(call, seconds, load)
+        return await self.leasing.run(call, seconds, load, partial(self.refind, call, start))
 
     async def _load(self, call: Call, start: Start, frame: Frame) -> Outcome:
         clock, began, failed = self._worker.clock, self._worker.clock.now(), True
@@ -104,3 +107,7 @@ class Loads:
     def _defect(self, call: Call, what: str) -> None:
         self._worker.tell(Defect(call.key, call.name, what, {}))
         self._worker.tell(NotStored(call.key, call.name, what))
+
+
+async def _nothing(call: Call, start: Start) -> Outcome | None:
+    return None

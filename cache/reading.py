@@ -208,13 +208,16 @@ class Reader:
             async with self._alone:
                 return await call.load_unstored()
 
-    async def find_again(self, call: Call) -> Outcome | None:
-        """What another process stored meanwhile, for a load that waits for its lease."""
+    async def find_again(self, call: Call, start: Start) -> Outcome | None:
+        """What another process has stored, for a load that begins at `start` under a lease."""
         sight = await self._find(call, current_scope().barrier)
-        if sight.candidate is None or not self._serving.is_servable(call, sight):
+        candidate = sight.candidate
+        if candidate is None or not self._serving.is_servable(call, sight):
             return None
-        self._serving.remember(call, sight.candidate)
-        return Outcome(sight.candidate.value, sight.candidate.made_of(self._worker.rules))
+        if start.replaces is not None and candidate.stamp.stored <= start.replaces:
+            return None  # it is the value that a refresh is to replace
+        self._serving.remember(call, candidate)
+        return Outcome(candidate.value, candidate.made_of(self._worker.rules))
 
     def _is_strict(self, call: Call) -> bool:
         return call.policy.is_strict and self._worker.rules.j6_strict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .call import Call
@@ -124,7 +124,7 @@ class Serving:
         early = not stale and call.policy.refreshes_early(start.now, stamp, self._random)
         if (stale or early) and call.key not in self._loads.flights:
             self._worker.tell(Refreshed(call.key, call.name, early))
-            self._loads.begin(call, scope, start)
+            self._loads.begin(call, scope, replace(start, replaces=stamp.stored))
 
     def _tell_served(self, tier: Tier, call: Call, stamp: Stamp, now: float) -> None:
         age = max(0.0, now - stamp.stored)

@@ -209,6 +209,55 @@ async def test_one_loads_and_the_others_are_woken(world: World, by: Any) -> None
     assert world.facts.count(Leased) == 1
 
 
+async def test_whoever_gets_the_lease_looks_again(world: World, by: Any) -> None:
+    """1. A misses  2. B loads under the lease, stores, gives it back  3. A gets the lease."""
+    acquire, asked = world.leases.acquire, Gate()
+
+    async def late(key: str, seconds: float) -> str | None:
+        await asked()
+        return await acquire(key, seconds)
+
+    world.leases.acquire = late  # type: ignore[method-assign]
+    first = await begin(world, by, at=world.a)
+    await asked.reached.wait()
+    world.leases.acquire = acquire  # type: ignore[method-assign]
+    assert await world.get(by=by, at=world.b) == "old"
+    asked.open()
+
+    assert await first == "old"
+    assert world.rows.reads == 1
+    assert await world.leases.acquire(by.call("anonymous", 1).key, 1)  # it was given back
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["stale", "early"])
+async def test_a_refresh_does_not_find_what_it_is_to_replace(world: World, early: bool) -> None:
+    """The value is served while it is refreshed, so a look under the lease finds it."""
+    options: dict[str, Any] = {"early": 10.0} if early else {"stale_while_revalidate": 600}
+    by = world.declare(CachePolicy(ttl=10, scope=CacheScope.PUBLIC, lease=5, **options))
+    slow = world.rows.hold_next()
+    first = world.task(world.get(by=by))
+    await slow.reached.wait()
+    await world.passes(1)
+    slow.open()
+    await first
+    await world.passes(5 if early else 20)
+    await world.settle()
+    world.rows.values[1] = "changed by hand"
+    world.chance = 0.999
+    refreshes = world.rows.hold_next()
+
+    assert await world.get(by=by) == "old"
+    await refreshes.reached.wait()
+    assert await world.get(by=by, at=world.b) == "old"  # its refresh waits for A's
+    await world.until(lambda: world.leases.waiting == 1)
+    refreshes.open()
+    await world.until(lambda: world.facts.count(Leased) == 1)
+    world.chance = 0.0
+
+    assert await world.get(by=by) == await world.get(by=by, at=world.b) == "changed by hand"
+    assert world.rows.reads == 2
+
+
 async def test_without_a_lease_each_process_loads_once(world: World) -> None:
     """The control."""
     await asyncio.gather(*(world.get(at=worker) for worker in (world.a, world.b) * 50))
