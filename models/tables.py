@@ -142,6 +142,9 @@ class Brand(Model):
 class Product(Model):
     """What is sold. ``name_key`` is ``models.text.folded(name)``: searched, and ordered by.
 
+    A deleted product (``deleted_at``) is nowhere but in the orders that have it; its SKU is never
+    another's.
+
     The indexes of the orders NEWEST and BEST_SELLING, which mix directions, are in the first
     migration: Tortoise cannot declare them.
     """
@@ -165,6 +168,7 @@ class Product(Model):
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
     version = fields.BigIntField(default=1)
+    deleted_at = fields.DatetimeField(null=True)
     import_digest = fields.CharField(max_length=64, null=True)
 
     class Meta:
@@ -239,7 +243,11 @@ class OrderLine(Model):
 
 
 class Leaderboard(Model):
-    """A board. ``version`` counts its changes, which is also their order of arrival."""
+    """A board. ``version`` counts its changes, which is also their order of arrival.
+
+    ``removed_at`` is the version at which a player was last removed, if one was: what a copy
+    below it lacks cannot be read from the rows.
+    """
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=100, unique=True)
@@ -249,6 +257,7 @@ class Leaderboard(Model):
     tie_columns: list[TieColumn] = fields.JSONField(default=list)
     self_reported = fields.BooleanField(default=False)
     version = fields.BigIntField(default=0)
+    removed_at = fields.BigIntField(null=True)
     created_at: datetime = fields.DatetimeField()
 
     class Meta:
@@ -320,3 +329,23 @@ class Outbox(Model):
     class Meta:
         table = "outbox"
         indexes = (Index(fields=["published_epoch", "created_at"]),)
+
+
+class IdempotencyKey(Model):
+    """What a mutation with an idempotency key came to, committed with what it wrote.
+
+    ``id`` is the SHA-256 of viewer, mutation and key, ``arguments`` that of the arguments, both as
+    64 hex digits; ``secret`` is a password among them, hashed as a user's. ``outcome`` is JSON, and
+    ``outbox`` the id of the outbox row with the write's tags.
+    """
+
+    id = fields.CharField(max_length=64, primary_key=True)
+    arguments = fields.CharField(max_length=64)
+    secret = fields.CharField(max_length=255, null=True)
+    outcome = fields.TextField(null=True)
+    outbox = fields.CharField(max_length=16, null=True)
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "idempotency_keys"
+        indexes = (Index(fields=["created_at"]),)

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
+from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.recorder import MigrationRecorder
 
+from models import migrations
 from models.database import (
     DatabaseUnavailable,
     connect,
@@ -98,3 +102,11 @@ async def test_the_tables_in_the_code_have_no_change_without_a_migration(detecto
 async def test_a_changed_table_would_be_noticed(detector, monkeypatch):
     monkeypatch.setattr(Product._meta.fields_map["sku"], "max_length", 65)
     assert [type(change).__name__ for change in await detector.changes()] != []
+
+
+def test_columns_that_come_later_fit_rows_that_are_there():
+    """A column that must have a value cannot be added to a table with rows."""
+    for path in Path(migrations.__path__[0]).glob("0*.py"):
+        module = import_module(f"{migrations.__name__}.{path.stem}")
+        added = [it for it in module.Migration.operations if isinstance(it, ops.AddField)]
+        assert all(operation.field.null for operation in added), path.name
