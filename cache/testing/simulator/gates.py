@@ -95,11 +95,12 @@ class Gates:
         label, stage = f"{owner} {what}", Stage.REQUEST
         return await self._wait(Gate(owner, at, label, action, future, now, ready, due, stage))
 
-    async def sleep(self, owner: str, due: float) -> None:
-        """Wait until the time is `due`."""
+    async def sleep(self, owner: str, seconds: float) -> None:
+        """Wait until so much time has passed."""
         future, now = self._loop.create_future(), self._loop.time()
-        label, stage = f"{owner}'s timer", Stage.SLEEP
-        await self._wait(Gate(owner, "clock", label, _nothing, future, now, None, due, stage))
+        label, due = f"{owner}'s timer of {seconds:g} s", now + seconds
+        gate = Gate(owner, "clock", label, _nothing, future, now, None, due, Stage.SLEEP)
+        await self._wait(gate)
 
     async def _wait(self, gate: Gate) -> Any:
         if self.closed:

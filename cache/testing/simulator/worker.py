@@ -37,7 +37,7 @@ class WorkerClock:
         return self._now() + self._ahead
 
     async def sleep(self, seconds: float) -> None:
-        await self._gates.sleep(self._owner, self._now() + seconds)
+        await self._gates.sleep(self._owner, seconds)
 
 
 @dataclass(slots=True)

@@ -175,7 +175,9 @@ class World:
         """Raise the violation that was found, if one was."""
         if self.loop.errors:
             error = self.loop.errors[0]
-            self.checker.violated(f"nobody caught: {error['message']}: {error.get('exception')!r} {error.get('future')!r}")
+            self.checker.violated(
+                f"nobody caught: {error['message']}: {error.get('exception')!r} {error.get('future')!r}"
+            )
         if self.checker.violation is not None:
             raise Violation(self.checker.violation, self.steps())
 
