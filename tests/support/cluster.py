@@ -13,6 +13,7 @@ from typing import Any
 
 from redis import Redis
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ops.embedded import EmbeddedServerError, ValkeyServer
 from tests.support.postgres import free_port
@@ -42,7 +43,18 @@ class ClusterNode:
 
     @property
     def is_primary(self) -> bool:
-        return self.ask("ROLE")[0] == b"master"
+        """Whether it runs, and takes itself for a primary."""
+        try:
+            return self.ask("ROLE")[0] == b"master"
+        except RedisConnectionError:
+            return False
+
+    def owner(self, slot: int) -> int:
+        """The port of the slot's primary, as this node knows it."""
+        for first, last, (_, port, *_), *_ in self.ask("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return int(port)
+        raise LookupError(f"no node serves the slot {slot}")
 
     def facts(self) -> dict[str, str]:
         """What CLUSTER INFO says."""
@@ -78,12 +90,9 @@ class Cluster:
 
     def owner(self, key: str) -> ClusterNode:
         """The primary of a key, as the cluster says now."""
-        slot = key_slot(key.encode())
-        asked = next(node for node in self.nodes if not node.server.has_ended() and node.is_primary)
-        for first, last, (_, port, *_), *_ in asked.ask("CLUSTER", "SLOTS"):
-            if first <= slot <= last:
-                return next(node for node in self.nodes if node.port == port)
-        raise LookupError(f"no node serves the slot {slot} of {key!r}")
+        asked = next(node for node in self.nodes if node.is_primary)
+        port = asked.owner(key_slot(key.encode()))
+        return next(node for node in self.nodes if node.port == port)
 
     def replica_of(self, primary: ClusterNode) -> ClusterNode:
         return next(
@@ -112,10 +121,15 @@ class Cluster:
                 node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
 
     def kill(self, primary: ClusterNode) -> ClusterNode:
-        """Kill a primary, as a crash does, and wait until its replica is one. Returns that."""
+        """Kill a primary, as a crash does, and wait until all know its replica as one; that."""
         replica = self.replica_of(primary)
+        [first, *_] = [
+            slots for slots in primary.ask("CLUSTER", "SLOTS") if slots[2][1] == primary.port
+        ]
         primary.server.stop(kill=True)
         until(lambda: replica.is_primary and replica.facts()["cluster_state"] == "ok", 30.0)
+        others = [node for node in self.nodes if node is not primary]
+        until(lambda: all(node.owner(first[0]) == replica.port for node in others), 30.0)
         return replica
 
     def _form(self, replicas: Sequence[ClusterNode]) -> None:
