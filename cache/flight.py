@@ -37,6 +37,7 @@ class Flight:
     def __init__(
         self, run: Callable[[Frame], Coroutine[Any, Any, Outcome]], *, scope: Scope, frame: Frame
     ) -> None:
+        self.frame = frame
         context = Context()
         context.run(enter, scope, frame)
         loop = asyncio.get_running_loop()

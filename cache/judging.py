@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .context import Frame
 from .flight import Outcome
 from .looking import Found, LookUps
 from .protocol import Barrier, Look, Position, Stamp, Verdict, judge_remotely
@@ -67,6 +68,12 @@ class Judge:
             return look.head
         return applied
 
+    def knows_a_purge_of(self, stamp: Stamp) -> bool:
+        """Whether the log has brought a purge of what was clean a moment ago; it need not be
+        current for that."""
+        verdict = self._worker.log.judge(stamp.epoch, stamp.dependencies)
+        return verdict is Verdict.PURGED and self._worker.rules.j7_purged
+
     # ---- joining ----
 
     def may_join(self, outcome: Outcome, head: Position, barrier: Barrier, *, strict: bool) -> bool:
@@ -86,3 +93,14 @@ class Judge:
         )
         clean = log.judge(made_of.epoch or "", made_of.ids) is None
         return (met or not rules.l4_barrier) and (clean or not rules.l4_clean)
+
+    def may_fail_with(self, frame: Frame, head: Position, barrier: Barrier) -> bool:
+        """L4 of a load that failed: whether its error may be this reader's too.
+
+        An error tells of what the load read, and of who asked, as a value does: "there is no such
+        row" must not reach the client that made it. What it was made of is not known, so only when
+        it began counts.
+        """
+        if frame.position is None or (frame.public and frame.viewer_read):
+            return False
+        return frame.position.reaches(head) and barrier.is_met_by(head)

@@ -113,11 +113,13 @@ class Reader:
                 sight = await self._find(call, scope.barrier)
             except StoreUnavailable as error:
                 self._worker.failed("look-up", error, began, scope.barrier)
-                return await self._load_alone(call)
+                break
             value = await self._from_sight(call, scope, sight, is_last=attempt == _LOOKS)
             if value is not MISS:
                 return value
-        raise AssertionError("unreachable: the last look loads")
+        # Not in the handler above: an error of the load would have the store's as its context, and
+        # be taken for one of a database that is away.
+        return await self._load_alone(call)
 
     async def _from_sight(self, call: Call, scope: Scope, sight: Sight, *, is_last: bool) -> Any:
         """The value that this sight leads to, or `MISS`: look again."""
@@ -160,21 +162,33 @@ class Reader:
         self, call: Call, scope: Scope, sight: Sight, flight: Flight, *, joins: bool
     ) -> Any:
         """Wait for a flight: the value to serve, or `MISS` where its result may not be joined."""
-        candidate = sight.candidate
-        if candidate is not None and sight.verdict is None and await self._is_slow(call, flight):
+        candidate, head = sight.candidate, sight.look.head
+        if candidate is not None and await self._is_better(candidate, sight, call, flight):
             return self._serving.serve_instead(call, candidate, sight, Why.SLOW)
         try:
             outcome = await flight.join()
         except Exception as error:
-            if candidate is None or not self._may_serve_instead(call, candidate, sight, error):
+            is_away = self._is_unavailable(error)
+            if candidate is not None and is_away and _is_in_time_for_errors(call, candidate, sight):
+                return self._serving.serve_instead(call, candidate, sight, Why.ERROR)
+            if is_away or not joins or self._judge.may_fail_with(flight.frame, head, scope.barrier):
                 raise
-            return self._serving.serve_instead(call, candidate, sight, Why.ERROR)
+            return MISS  # what the load read may be older than what this reader has written
         if not joins:
             return self._serving.accept(outcome, scope.barrier)
         strict = self._is_strict(call)
-        if not self._judge.may_join(outcome, sight.look.head, scope.barrier, strict=strict):
+        if not self._judge.may_join(outcome, head, scope.barrier, strict=strict):
             return MISS
         return self._serving.join(call, outcome, scope.barrier)
+
+    async def _is_better(
+        self, candidate: Candidate, sight: Sight, call: Call, flight: Flight
+    ) -> bool:
+        """J7: whether a clean value past its time is served, since its load takes too long."""
+        if sight.verdict is not None or not await self._is_slow(call, flight):
+            return False
+        # It was clean when it was looked up: a purge may have come while the load was awaited.
+        return not self._judge.knows_a_purge_of(candidate.stamp)
 
     async def _is_slow(self, call: Call, flight: Flight) -> bool:
         """Whether a load takes longer than its policy's readers want to wait for it (J7)."""
@@ -187,14 +201,6 @@ class Reader:
         finally:
             limit.cancel()
         return not flight.task.done()
-
-    def _may_serve_instead(
-        self, call: Call, candidate: Candidate, sight: Sight, error: Exception
-    ) -> bool:
-        """Whether `stale_if_error` serves this, whatever was purged: its database is away (J7)."""
-        patience = call.policy.stale_if_error
-        in_time = sight.look.now < candidate.stamp.soft + patience
-        return patience > 0 and in_time and self._is_unavailable(error)
 
     async def _load_alone(self, call: Call) -> Any:
         """Load without a store: in no flight, and stored nowhere; not too many at once."""
@@ -221,6 +227,12 @@ class Reader:
 
     def _is_strict(self, call: Call) -> bool:
         return call.policy.is_strict and self._worker.rules.j6_strict
+
+
+def _is_in_time_for_errors(call: Call, candidate: Candidate, sight: Sight) -> bool:
+    """Whether `stale_if_error` serves this, purged or not, where its database is away (J7)."""
+    patience = call.policy.stale_if_error
+    return patience > 0 and sight.look.now < candidate.stamp.soft + patience
 
 
 def _made_of_the_unknown() -> None:
