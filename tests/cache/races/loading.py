@@ -11,7 +11,7 @@ from tests.support.world import World
 # ---- L0 ----
 
 
-@race(off("l0_transaction"), naive=True)
+@race(off("l0_transaction"))
 async def rolled_back(world: World) -> tuple[Any, Any]:
     """1. W changes the row in a transaction, reads it there  2. W rolls back  3. S reads."""
 
@@ -46,7 +46,7 @@ async def strict_through_a_loader(world: World) -> tuple[Any, Any]:
     return await world.get(by=strict), "new"
 
 
-@race(off("w5_position"), naive=True)
+@race(off("w5_position"))
 async def a_mutation_past_its_loader(world: World) -> tuple[Any, Any]:
     """1. a request's loader reads the old row  2. the request commits, purges  3. its answer asks
     the loader, which nobody cleared."""
@@ -69,7 +69,6 @@ async def a_mutation_past_its_loader(world: World) -> tuple[Any, Any]:
     off("j2_never", reads=IN_MEMORY),
     off("clean_since", reads=FOLLOWING),
     off("j3_mark", reads=[Reads.SERVER]),
-    naive=True,
 )
 async def slow_reader(world: World) -> tuple[Any, Any]:
     """1. R at A misses, reads the old row  2. W at B commits, purges  3. A hears of it  4. R ends,
@@ -101,7 +100,7 @@ async def filled_in_another_epoch(world: World) -> tuple[Any, Any]:
 # ---- L2 ----
 
 
-@race(off("l2_memory"), naive=True)
+@race(off("l2_memory"))
 async def remembered_row(world: World) -> tuple[Any, Any]:
     """1. R's loader reads the old row for a field  2. W at B commits, purges  3. R's next field
     gets the row from the loader, fills  4. S reads that field."""
@@ -115,7 +114,7 @@ async def remembered_row(world: World) -> tuple[Any, Any]:
     return await world.see(by=second), {"new"}
 
 
-@race(off("l2_epochs"), naive=False)
+@race(off("l2_epochs"))
 async def remembered_over_two_epochs(world: World) -> tuple[Any, Any]:
     """1. R's loader reads the old row  2. W at B commits, purges  3. the server restarts empty
     4. R's next field gets the row from the loader, fills in the new epoch  5. S reads it."""
@@ -130,7 +129,7 @@ async def remembered_over_two_epochs(world: World) -> tuple[Any, Any]:
     return await world.see(by=second), {"new"}
 
 
-@race(off("l2_nested"), naive=True)
+@race(off("l2_nested"))
 async def nested_value(world: World) -> tuple[Any, Any]:
     """1. R makes the outer value of the inner one  2. W at B purges the inner one's row  3. S."""
     await world.see(by=world.outer)
@@ -138,7 +137,7 @@ async def nested_value(world: World) -> tuple[Any, Any]:
     return await world.see(by=world.outer), {("outer", "new")}
 
 
-@race(off("l2_nested"), naive=True)
+@race(off("l2_nested"))
 async def nested_hit(world: World) -> tuple[Any, Any]:
     """The same, where the inner value was stored before the outer one was made of it."""
     await world.see()
@@ -150,7 +149,7 @@ async def nested_hit(world: World) -> tuple[Any, Any]:
 # ---- L3, J4 ----
 
 
-@race(off("l3_at_head"), reads=STORED, naive=True)
+@race(off("l3_at_head"), reads=STORED)
 async def watermark_evicted_during_a_load(world: World) -> tuple[Any, Any]:
     """1. R at A misses, reads the old row  2. W at B commits, purges  3. the watermark is evicted
     4. R ends, fills  5. S reads at C, which started late."""
@@ -181,7 +180,7 @@ async def watermark_evicted_after_the_fill(world: World) -> tuple[Any, Any]:
 # ---- L4 ----
 
 
-@race(off("l4_clean"), reads=FOLLOWING, naive=True)
+@race(off("l4_clean"), reads=FOLLOWING)
 async def joined_flight(world: World) -> tuple[Any, Any]:
     """1. R1 at A reads the old row  2. W at B commits, purges, is acknowledged; A hears of it
     3. R2 comes, finds R1's load under way."""
@@ -197,7 +196,7 @@ async def joined_flight(world: World) -> tuple[Any, Any]:
     return await second, "new"
 
 
-@race(naive=True, reads=[Reads.SERVER])
+@race(reads=[Reads.SERVER])
 async def joined_flight_of_a_worker_without_a_log(world: World) -> tuple[Any, Any]:
     """The same, where nobody follows: nothing is joined that began before the reader's look."""
     load = world.rows.hold_next()
@@ -211,7 +210,7 @@ async def joined_flight_of_a_worker_without_a_log(world: World) -> tuple[Any, An
     return await second, "new"
 
 
-@race(off("l4_barrier"), reads=FOLLOWING, naive=True)
+@race(off("l4_barrier"), reads=FOLLOWING)
 async def joined_by_the_writer(world: World) -> tuple[Any, Any]:
     """1. R at A reads the old row  2. W at B commits, purges, is acknowledged; A has not heard
     3. W's client comes to A, finds R's load under way."""

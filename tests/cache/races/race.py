@@ -30,12 +30,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Race:
-    """An interleaving. `naive`: a naive cache loses it too."""
+    """An interleaving."""
 
     play: Play
     reads: frozenset[Reads]
     controls: tuple[Control, ...]
-    naive: bool
 
     @property
     def name(self) -> str:
@@ -50,15 +49,13 @@ def off(*rules: str, reads: Iterable[Reads] = EVERYWHERE) -> Control:
     return Control(rules, frozenset(reads))
 
 
-def race(
-    *controls: Control, reads: Iterable[Reads] = EVERYWHERE, naive: bool = False
-) -> Callable[[Play], Play]:
+def race(*controls: Control, reads: Iterable[Reads] = EVERYWHERE) -> Callable[[Play], Play]:
     """Register a race."""
     played = frozenset(reads)
 
     def register(play: Play) -> Play:
         own = tuple(Control(one.off, one.reads & played) for one in controls)
-        ALL_RACES.append(Race(play, played, own, naive))
+        ALL_RACES.append(Race(play, played, own))
         return play
 
     return register

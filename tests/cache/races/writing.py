@@ -32,7 +32,7 @@ async def relays(world: World, worker: Worker) -> None:
 # ---- W1 ----
 
 
-@race(off("w1_outbox"), naive=True)
+@race(off("w1_outbox"))
 async def killed_before_the_purge(world: World) -> tuple[Any, Any]:
     """1. W at A commits  2. A is killed before it purges  3. B's relay looks  4. S reads at B."""
     await world.see()
@@ -131,7 +131,7 @@ async def noise(world: World, times: int = 1) -> None:
 # ---- W3, W4 ----
 
 
-@race(off("W3_LOCK"), naive=False)
+@race(off("W3_LOCK"))
 async def moved_twice(world: World) -> tuple[Any, Any]:
     """1. W2 reads that the row is in A  2. W1 moves it to B, purges A and B  3. R reads list B
     4. W2 moves it to C, purges what it read and C  5. S reads list B.
@@ -159,7 +159,7 @@ async def moved_twice(world: World) -> tuple[Any, Any]:
     return shown, {shelf.place == "B"}
 
 
-@race(off("W4_STORES_WHAT_IT_HOLDS"), naive=False)
+@race(off("W4_STORES_WHAT_IT_HOLDS"))
 async def the_older_writer_purges_later(world: World) -> tuple[Any, Any]:
     """1. W1 at A commits 1  2. W2 at B commits 2, purges, answers  3. W1 purges, answers  4. S.
 
@@ -189,7 +189,7 @@ async def own_write_at_another_worker(world: World) -> tuple[Any, Any]:
     return await client.read(at=world.a), "new"
 
 
-@race(off("w5_outbox_id"), off("j5_outbox_id"), naive=True)
+@race(off("w5_outbox_id"), off("j5_outbox_id"))
 async def own_write_of_a_cut_off_worker(world: World) -> tuple[Any, Any]:
     """1. A is cut off from Redis; W at A commits, is acknowledged  2. W's client reads at B."""
     await world.see()
@@ -259,7 +259,7 @@ async def back_past_what_was_used(world: World) -> tuple[Any, Any]:
 # ---- W6 ----
 
 
-@race(off("W6_REPLAY"), naive=True)
+@race(off("W6_REPLAY"))
 async def replayed_before_the_purge(world: World) -> tuple[Any, Any]:
     """1. W at A commits, with an idempotency key  2. before A purges, the client asks again, at B:
     the outcome is there, the answer reads the row."""

@@ -34,11 +34,22 @@ class NaiveCache(Cache):
     world: World
     link: Link
     shared: Shared
+    memory: dict[str, tuple[Any, float]]
+    """What this worker keeps for itself; own purges reach it, and no other's."""
+    has_memory = False
 
     async def get_or_load(self, call: Call) -> Any:
+        if call.key in self.memory and self.world.clock.now() < self.memory[call.key][1]:
+            return self.memory[call.key][0]
         if self.link.is_cut:
             return await call.load()
         self.link.answered.update(("get", "look"))
+        value = await self._from_store(call)
+        if self.has_memory and call.key in self.shared.stored:
+            self.memory[call.key] = self.shared.stored[call.key]
+        return value
+
+    async def _from_store(self, call: Call) -> Any:
         found = self.shared.stored.get(call.key)
         now = self.world.clock.now()
         if found is None or now >= found[1] + call.policy.stale_while_revalidate:
@@ -78,6 +89,7 @@ class NaiveCache(Cache):
         for tag in () if self.link.is_cut else tags:
             for key in self.shared.tags.pop(tag, set()):
                 self.shared.stored.pop(key, None)
+                self.memory.pop(key, None)
 
     async def publish(self, identifier: str, tags: Iterable[str]) -> None:
         await self.invalidate(tags)
@@ -91,6 +103,13 @@ def naive(world: World, link: Link) -> NaiveCache:
     """A worker's naive cache, in place of `tests.support.world.engine`."""
     made = engine(world, link)
     cache = NaiveCache(link, outbox=world.outbox, clock=world.clock, settings=made.settings)
-    cache.world, cache.link = world, link
+    cache.world, cache.link, cache.memory = world, link, {}
     cache.shared = world.shared.setdefault("naive", Shared())
+    return cache
+
+
+def naive_with_memory(world: World, link: Link) -> NaiveCache:
+    """The same, with a memory of each worker's own in front."""
+    cache = naive(world, link)
+    cache.has_memory = True
     return cache
