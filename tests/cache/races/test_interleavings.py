@@ -13,6 +13,7 @@ import pytest
 from cache.protocol import ALL, Rules
 from tests.cache.races import following, judging, loading, writing
 from tests.cache.races.conftest import LOOSE, TOPOLOGIES, MakeTopology, MakeWorld
+from tests.cache.races.naive import lost_by_a_naive_cache
 from tests.cache.races.race import ALL_RACES, Control, Race
 from tests.support.world import Reads
 from tests.support.worlds.naive import naive_with_memory
@@ -71,30 +72,7 @@ async def test_without_its_rule_it_loses(
     assert got != expected
 
 
-NAIVE_WINS = {
-    "moved_twice": "what it is about is the writer's lock, which it has",
-    "the_older_writer_purges_later": "its writers read what they answer with, as ours do",
-    "own_write_that_cannot_be_published": "its purges are not sent to a log",
-    "stale_and_purged": "a purge deletes the entry, and nothing stores it again",
-    "started_after_the_purge": "the same",
-}
-"""Races that a naive cache does not lose, and why."""
-
-OF_THE_ENGINE = {
-    "back_past_what_was_used",
-    "drained_in_another_epoch",
-    "marked_after_moving_on",
-    "paused_while_an_answer_came",
-    "raised_past_its_head",
-}
-"""Races whose steps are the engine's own: nothing else can play them."""
-
-
-@pytest.mark.parametrize(
-    "race",
-    [race for race in ALL_RACES if race.name not in {*NAIVE_WINS, *OF_THE_ENGINE}],
-    ids=lambda race: race.name,
-)
+@pytest.mark.parametrize("race", lost_by_a_naive_cache(), ids=lambda race: race.name)
 async def test_a_naive_cache_loses(race: Race, make_world: MakeWorld) -> None:
     """Get, load, set, sets of keys for tags, and a memory of each worker's own."""
     world = await make_world(make=naive_with_memory)
