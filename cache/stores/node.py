@@ -19,11 +19,11 @@ from ..batch import TickBatcher
 from ..breaker import Breaker
 from ..tasks import end
 
-BUDGET = 0.1
+BUDGET = 0.09
 """Seconds that an exchange may take in all: a free place in the pool, a connection, the answer.
 
 One that takes longer opens the breaker, and half of this is what a purge insists on then: so no
-request waits longer than 0.15 s for a server that is away."""
+request waits longer than 0.135 s, which with the time to notice is less than 0.15 s."""
 
 _GRACE = 0.02
 """Seconds more for an exchange during which this process itself stood still,"""
