@@ -11,6 +11,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any
 import asyncpg
 
 from ops.guard import Guard, GuardedProcess
+from tests.support.processes import children, signal_all
 
 _SETTINGS = {
     "fsync": "off",
@@ -34,9 +36,15 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """One PostgreSQL server on a free port of the loopback interface, with a random password."""
+    """One PostgreSQL server on a free port of the loopback interface, with a random password.
 
-    def __init__(self) -> None:
+    It is fast and forgets what it acknowledged when it crashes, as most tests never see;
+    `is_durable` is for those that crash it. `settings` are PostgreSQL's own.
+    """
+
+    def __init__(self, *, is_durable: bool = False, **settings: str) -> None:
+        durable = {"synchronous_commit": "on"} if is_durable else {}
+        self._settings = _SETTINGS | durable | settings
         self.port = free_port()
         self.password = secrets.token_hex(16)
         self.directory = Path()
@@ -51,7 +59,7 @@ class PostgresServer:
         self.directory = Path(tempfile.mkdtemp(prefix="fqpg"))
         binaries, owner = _binaries_and_owner(self.directory)
         self._initialize(binaries, owner)
-        settings = [part for item in _SETTINGS.items() for part in ("-c", "=".join(item))]
+        settings = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
         command = [str(binaries / "postgres"), "-D", str(self.directory / "data")]
         guard = Guard(
             stop_signal="INT",
@@ -68,6 +76,23 @@ class PostgresServer:
         if self._process is not None:
             self._process.stop()
             self._process = None
+
+    def pause(self) -> None:
+        """Stop all of its processes from answering, their connections left open (SIGSTOP)."""
+        postmaster = self._postmaster()
+        signal_all([postmaster, *children(postmaster)], signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on (SIGCONT)."""
+        postmaster = self._postmaster()
+        signal_all([postmaster, *children(postmaster)], signal.SIGCONT)
+
+    def crash(self) -> None:
+        """Kill every process that serves (SIGKILL). The server recovers from its log, by itself."""
+        signal_all(children(self._postmaster()), signal.SIGKILL)
+
+    def _postmaster(self) -> int:
+        return int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
 
     async def execute(self, statement: str) -> None:
         """Run one administrative statement (`CREATE DATABASE ...`)."""

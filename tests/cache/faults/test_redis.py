@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from cache import Cache, RedisStore
 from cache.protocol import ALL, Rules
 from cache.stores.connection import open_redis
-from tests.cache.faults.proxy import Proxy
 from tests.cache.faults.traffic import BUDGET, HEALING, ListOutbox, Traffic
+from tests.support.proxy import Proxy
 from tests.support.servers import ValkeyServer, valkey
 
 Fault = Callable[[ValkeyServer], Awaitable[None]]
