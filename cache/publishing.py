@@ -24,7 +24,8 @@ ROWS = 1_000
 _TAGS = 500
 """Tags of one purge, about: the state server does nothing else meanwhile."""
 
-_LONGEST_LOOK = 5.0
+_LONGEST_PART = 5.0
+"""Seconds for a page of rows, and for what is said to the server before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,26 @@ class Page:
     rows: Sequence[OutboxRow]
     stuck: int
     is_full: bool
+
+
+class Pace:
+    """Whether a look at the outbox went on all the time, from when the epoch was asked for.
+
+    The server notes a look when it hears of it. What lies between is missing from the time for
+    which rows are kept, so a look with a part that took long, or whose process was stopped, does
+    not count.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._went_on = clock.now()
+        self.has_stood = False
+
+    def goes_on(self) -> None:
+        """Say so between two parts."""
+        now = self._clock.now()
+        self.has_stood = self.has_stood or now - self._went_on >= _LONGEST_PART
+        self._went_on = now
 
 
 class Publisher:
@@ -69,11 +90,10 @@ class Publisher:
         self._epoch = head.epoch
         return head
 
-    async def looked(self, epoch: str, since: float) -> None:
-        """Note that the outbox was looked at, at `since` by the worker's clock."""
-        # The server notes when this arrives. What lies between is missing from the time for which
-        # rows are kept, so a look that took long, or whose process was stopped, does not count.
-        if self._rules.w1_looked and self._clock.now() - since < _LONGEST_LOOK:
+    async def looked(self, epoch: str, pace: Pace) -> None:
+        """Note that the outbox was looked at, by a look that began before the epoch was told."""
+        pace.goes_on()
+        if self._rules.w1_looked and not pace.has_stood:
             await self._store.relay_looked(epoch)
 
     async def waiting(self, epoch: str, done: Collection[str] = (), stuck: int = 0) -> Page:

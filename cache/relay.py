@@ -11,7 +11,7 @@ from .errors import StoreUnavailable
 from .facts import Fact, StoreFailed
 from .outbox import Outbox, OutboxRow
 from .protocol import ALL, Position, Rules
-from .publishing import KEPT, ROWS, Publisher, batches
+from .publishing import KEPT, ROWS, Pace, Publisher, batches
 from .rounds import Rounds
 from .stores.base import State
 
@@ -90,14 +90,15 @@ class Relay:
 
     async def step(self) -> None:
         """Look once. Raises `StoreUnavailable` and the outbox's errors."""
+        pace = Pace(self._clock)
         epoch = (await self._publisher.begin()).epoch
         more = True
         while more:
-            began = self._clock.now()
+            pace.goes_on()
             more = await self._publish_due(epoch)
             if any(position.epoch != epoch for position in self._done.values()):
                 return  # another began meanwhile: the next look is under it
-        await self._publisher.looked(epoch, began)
+        await self._publisher.looked(epoch, pace)
         await self._prune()
 
     @property
@@ -159,20 +160,21 @@ class Relay:
         return await self._rounds.take_part()
 
     async def _drain(self) -> Position:
+        pace = Pace(self._clock)
         head = await self._publisher.begin()
         for _ in range(_EPOCHS):
-            reached = await self._publish_all(head)
+            reached = await self._publish_all(head, pace)
             if reached.epoch == head.epoch:
                 return reached
             head = reached  # what was published before this one began is to go out again
         raise StoreUnavailable(f"{_EPOCHS} epochs began one after the other during a drain")
 
-    async def _publish_all(self, head: Position) -> Position:
+    async def _publish_all(self, head: Position, pace: Pace) -> Position:
         """All that there is now, under `head`'s epoch; if another begins, its position."""
         done: dict[str, Position] = {}
         stuck = 0
         while True:
-            began = self._clock.now()
+            pace.goes_on()
             # Without locks: what another relay holds is not published yet. Nor does it wait for
             # marks: what is published and not marked is in `done`.
             page = await self._publisher.waiting(head.epoch, done, stuck)
@@ -184,7 +186,7 @@ class Relay:
                     return position
                 done |= dict.fromkeys(ids, position)
             if not page.is_full:  # what comes from now on is newer than whoever asked
-                await self._publisher.looked(head.epoch, began)
+                await self._publisher.looked(head.epoch, pace)
                 self._publisher.drained(len(done), head.epoch)
                 return max([head, *done.values()])
             stuck = page.stuck

@@ -86,6 +86,8 @@ class Log:
         """Note an own purge as soon as it is confirmed; `applied` waits for its turn in the log."""
         if position.epoch != self.epoch or position.id <= self.applied:
             return
+        if len(self.since) > self.max_tags:
+            return  # the log brings it too, and bounds what is remembered
         for tag in tags:
             self.since[tag] = max(self.since.get(tag, 0), position.id)
         self._changes += 1
@@ -110,7 +112,8 @@ class Log:
         self._changes += 1
 
     def _apply(self, purge: Purge) -> None:
-        tags = dict.fromkeys(purge.tags, purge.id)
+        # An own purge that is newer is known already (`add_own`).
+        tags = {tag: max(purge.id, self.since.get(tag, 0)) for tag in purge.tags}
         if self.rules.f1_atomic:
             self.since |= tags
         else:  # `applied` first: a judgement in between takes an entry for judged

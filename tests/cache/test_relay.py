@@ -401,6 +401,29 @@ async def test_a_look_whose_process_was_stopped_does_not_count(world: World) -> 
     assert await world.epoch() != before
 
 
+@pytest.mark.parametrize("looks", [Relay.step, Relay.drain])
+async def test_nor_does_one_that_was_stopped_before_it_read(
+    world: World, looks: Callable[[Relay], Awaitable[object]]
+) -> None:
+    """1. It asks for the epoch, and is stopped before it hears. 2. In another world rows come, are
+    published, and go. 3. It reads the outbox, and notes that it looked just now."""
+    relay = world.relay()
+    await relay.step()
+    before = await world.epoch()
+
+    class Late(Store):
+        async def relay_begins(self, patience: float) -> Position:
+            told = await super().relay_begins(patience)
+            world.clock.passes(29)
+            return told
+
+    world.clock.passes(2)
+    await looks(world.relay(store=Late(world.server)))
+    world.clock.passes(2)
+    await relay.step()
+    assert await world.epoch() != before
+
+
 async def test_a_look_that_could_not_publish_does_not_count(world: World) -> None:
     relay = world.relay()
     await world.outbox.add(["product:1"])

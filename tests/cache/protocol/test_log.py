@@ -198,3 +198,21 @@ def test_applied_before_since_leaves_a_moment() -> None:
     log.hear(answer(11, (11, 10, "a")), sent=0.1)
 
     assert log.judge("e", {"a": 10}) is None
+
+
+def test_an_own_purge_is_not_forgotten_for_an_older_one_of_the_same_tag() -> None:
+    """1. An own purge is confirmed at 12. 2. The log brings 11, of the same tag, and not yet 12."""
+    log = following(head=10)
+    log.add_own(["a"], Position("e", 12))
+    log.hear(answer(12, (11, 10, "a")), sent=0.1)
+
+    assert log.judge("e", {"a": 11}) is Verdict.PURGED
+    assert log.judge("e", {"a": 12}) is None
+
+
+def test_own_purges_are_bounded_while_the_log_brings_nothing() -> None:
+    log = following(Log(max_tags=3), head=10)
+    for number in range(10):
+        log.add_own([f"tag:{number}"], Position("e", 11 + number))
+
+    assert len(log.since) <= 4
