@@ -8,8 +8,7 @@ async with writing(cache, sessions, f"book:{book_id}") as session:
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from ..context import bypass
 from ..engine import Cache
 from ..outbox import NoTransactionError
+from ..tasks import to_its_end
 
 S = TypeVar("S", bound=AsyncSession)
 
@@ -65,7 +65,7 @@ async def writing(cache: Cache, sessions: async_sessionmaker[S], *tags: str) -> 
                 "the transaction of `writing` ends with its block, but was ended inside of it: "
                 "leave commit() to it, and raise an error to roll back"
             )
-        await _to_its_end(_commit(cache, session))
+        await to_its_end(_commit(cache, session))  # a session may not be closed before
 
 
 def purges(session: AsyncSession, *tags: str) -> None:
@@ -90,17 +90,3 @@ async def _commit(cache: Cache, session: AsyncSession) -> None:
             # A commit that fails may have happened. A purge too many costs a load, one too few
             # would leave the old value.
             await cache.invalidate(tags)
-
-
-async def _to_its_end(work: Awaitable[None]) -> None:
-    """Like `await work`, but a cancellation comes after it: a session may not be closed before."""
-    task = asyncio.ensure_future(work)
-    cancellation = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is not None:
-        raise cancellation from task.exception()
-    task.result()
