@@ -14,7 +14,7 @@ from cache.facts import Hit, Missed, NotStored, Tier
 from cache.protocol import Verdict
 from cache.stores.connection import GuardedRedis, open_redis
 from cache.stores.memory import MemoryServer
-from tests.support.world import PUBLIC, Link, Reads, Worker, World, engine
+from tests.support.world import DELTA, PUBLIC, Link, Reads, Worker, World, engine
 from tests.support.worlds.on_redis import OnRedis
 from tests.support.worlds.topology import InMemory
 
@@ -236,6 +236,22 @@ async def test_a_namespace_ends_all_of_its_kind_and_nothing_else(world: World) -
 
     assert world.facts.count(Missed) == 3
     assert world.facts.hits == 3
+
+
+async def test_a_worker_thousands_of_purges_behind_is_not_current(make_world: MakeWorld) -> None:
+    """An answer of the log has 1,000 of them at most: it counts when there are no more (F2)."""
+    world = await make_world(Reads.TIERED)
+    await world.see()
+    await asyncio.gather(*(world.b.link.invalidate([f"other:{row}"]) for row in range(1_500)))
+    await world.write(1, "new")
+    await world.passes(DELTA)
+
+    await world.a.follow()
+    assert not world.a.cache.is_current
+    assert await world.get() == "new"
+    await world.a.follow()
+    assert world.a.cache.is_current
+    assert await world.get() == "new"
 
 
 # ---- dependencies ----

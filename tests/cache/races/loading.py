@@ -246,3 +246,44 @@ async def raised_past_its_head(world: World) -> tuple[Any, Any]:
     verdict.open()
     await reader
     return await world.see(at=[late], by=world.outer), {("outer", "new")}
+
+
+@race(off("j3_head"), reads=FOLLOWING & STORED)
+async def stored_again_past_its_head(world: World) -> tuple[Any, Any]:
+    """1. R at C finds an entry from before C's horizon: judged by the server at h, the reply on its
+    way  2. W at B commits, purges; C applies it  3. the reply comes: R is served, and the entry is
+    stored again, as good as h and no more  4. S reads at every worker."""
+    await world.get(at=world.b)
+    await noise(world)
+    await marks(world)
+    late = await world.joins()
+    verdict = late.link.hold("look", skip=1)  # that of the look-up goes first
+    reader = world.task(world.get(at=late))
+    await verdict.reached.wait()
+    await world.write(1, "new")
+    await world.settle(late)
+    verdict.open()
+    await reader
+    await marks(world)
+    later = await world.joins()
+    return await world.see(at=[later, late]), {"new"}
+
+
+@race(reads=FOLLOWING & STORED)
+async def stored_again_over_a_newer_entry(world: World) -> tuple[Any, Any]:
+    """1. R at C finds such an entry, valid as of h; it is to be stored again  2. W at B commits,
+    purges; S at B loads the new row, stores it  3. the old one is stored over it  4. S reads."""
+    await world.get(at=world.b)
+    await noise(world)
+    await marks(world)
+    late = await world.joins()
+    again = late.link.hold_before("put")
+    await world.get(at=late)
+    await again.reached.wait()
+    await world.write(1, "new")
+    await world.settle()
+    assert await world.get(at=world.b) == "new"
+    again.open()
+    await world.until(lambda: late.link.answered["put"] == 1)
+    await world.turns()
+    return await world.see(), {"new"}

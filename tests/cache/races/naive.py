@@ -20,6 +20,8 @@ OF_THE_ENGINE = {
     "marked_after_moving_on",
     "paused_while_an_answer_came",
     "raised_past_its_head",
+    "stored_again_over_a_newer_entry",
+    "stored_again_past_its_head",
 }
 """Races whose steps are the engine's own: nothing else can play them."""
 
