@@ -82,6 +82,8 @@ class GuardedRedis(Redis):
         self._budget = budget
         self._ticks: TickBatcher[_Asked, Sequence[Any]] = TickBatcher(self._exchange)
         self._probe: asyncio.Task[None] | None = None
+        self._answered = 0.0
+        """When the newest question that was answered began, by the loop's clock."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         [reply] = await self.submit([(args, options)])
@@ -135,19 +137,30 @@ class GuardedRedis(Redis):
     async def _guard(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         breaker = self.breaker
         self.round_trips += 1
+        began = asyncio.get_running_loop().time()
         try:
             result = await within(self._budget / (2 if breaker.is_open else 1), work)
         except (RedisTimeout, TimeoutError) as error:
-            breaker.failed(waited=True)
+            self._failed(began, waited=True)
             raise RedisTimeout("Redis did not answer in time") from error
         except (RedisConnectionError, OSError):
-            breaker.failed()
+            self._failed(began, waited=False)
             raise
         except RedisError:
-            breaker.succeeded()  # an error that the server sends is an answer
+            self._succeeded(began)  # an error that the server sends is an answer
             raise
-        breaker.succeeded()
+        self._succeeded(began)
         return result
+
+    def _succeeded(self, began: float) -> None:
+        self._answered = max(self._answered, began)
+        self.breaker.succeeded()
+
+    def _failed(self, began: float, *, waited: bool) -> None:
+        # What was asked later was answered: the server is there. Else the last question to a server
+        # that hung would open the breaker again, just after the first answer has closed it.
+        if began >= self._answered:
+            self.breaker.failed(waited=waited)
 
     def _refusal(self) -> NotAskedError:
         is_probing = self._probe is not None and not self._probe.done()

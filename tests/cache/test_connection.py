@@ -166,6 +166,27 @@ async def test_a_process_that_stood_still_does_not_blame_the_server(
     await redis.aclose()
 
 
+@pytest.mark.parametrize("answers_later", [True, False])
+async def test_a_question_that_is_overtaken_by_an_answer_does_not_blame_the_server(
+    redis_url: str, key_prefix: str, answers_later: bool
+) -> None:
+    """1. a server hangs, a question waits  2. it goes on, and answers a later question
+    3. the first one's time is over."""
+    redis = open_redis(redis_url, budget=0.4)
+    await redis.ping()
+    trips = redis.round_trips
+    asking = asyncio.ensure_future(redis.execute_command("BLPOP", key_prefix, 5))
+    while redis.round_trips == trips:
+        await asyncio.sleep(0)
+    if answers_later:
+        await redis.ping()
+    with pytest.raises(RedisTimeout):
+        await asking
+
+    assert redis.breaker.is_open is not answers_later
+    await redis.aclose()
+
+
 async def test_what_is_insisted_on_leaves_without_the_rest(redis_url: str) -> None:
     redis = open_redis(redis_url, budget=5.0, breaker=Breaker(pause=60))
     redis.breaker.failed(waited=True)
