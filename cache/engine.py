@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as randomness
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,9 +42,17 @@ from .worker import Worker
 
 log = logging.getLogger(__name__)
 
+_LAST_LOADS = 10.0
+"""Seconds for which `close` waits for loads that are under way."""
+
 
 def is_network_error(error: BaseException) -> bool:
-    """Whether a load's error says that its database is away: what `stale_if_error` is for."""
+    """Whether a load's error says that its database is away: what `stale_if_error` is for.
+
+    `PermissionError("not yours")` of a program's own is none: those of the system have a number.
+    """
+    if isinstance(error, PermissionError | FileNotFoundError | FileExistsError):
+        return error.errno is not None
     return isinstance(error, OSError | TimeoutError)
 
 
@@ -119,6 +127,8 @@ class Cache:
             self._loads.leasing = Leasing(leases, self._worker)
             self._loads.refind = self._reader.find_again
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        """Purges under way, which go on when whoever asked for them goes away."""
 
     def _make_relay(self, outbox: Outbox | None) -> Relay | None:
         if outbox is None:
@@ -176,12 +186,16 @@ class Cache:
         return await self.follower.catch_up(patience)
 
     async def close(self) -> None:
-        """Stop following, wait for loads under way, and try once more to publish what waits."""
+        """Stop following, wait for loads under way, and try once more to publish what waits.
+
+        Loads that take longer than 10 s are cancelled.
+        """
         tasks, self._tasks = self._tasks, []
         await end(tasks)
         self._worker.log.lose()
-        while running := [flight.task for flight in self._loads.flights.values()]:
-            await asyncio.wait(running)
+        await self._loads.close(_LAST_LOADS)
+        while self._ending:
+            await asyncio.wait(self._ending)
         await self._purges.close()
         if self.relay is not None:
             await self.relay.aclose()
@@ -229,8 +243,7 @@ class Cache:
         """
         wanted = frozenset(tags)
         if wanted:
-            # Shielded: a client that goes away must not leave its write unpublished.
-            await asyncio.shield(asyncio.ensure_future(self._invalidate(wanted)))
+            await self._shielded(self._invalidate(wanted))
 
     async def invalidate_namespace(self, name: str) -> None:
         """Purge every entry whose policy names this namespace."""
@@ -242,8 +255,7 @@ class Cache:
         Call it after the outermost commit and before the answer. When the store is away, the
         relays publish it later, and this request's token holds the id (W5).
         """
-        published = self._publish_row(identifier, frozenset(tags))
-        await asyncio.shield(asyncio.ensure_future(published))
+        await self._shielded(self._publish_row(identifier, frozenset(tags)))
 
     async def new_epoch(self) -> Position:
         """Invalidate everything, in constant time. Raises `StoreUnavailable`."""
@@ -302,6 +314,13 @@ class Cache:
         return True
 
     # ---- purges ----
+
+    async def _shielded(self, purge: Coroutine[Any, Any, None]) -> None:
+        """Like `await purge`; a client that goes away does not leave its write unpublished."""
+        task = asyncio.get_running_loop().create_task(purge)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        await asyncio.shield(task)
 
     async def _invalidate(self, tags: frozenset[str]) -> None:
         if self._outbox is None or not self.rules.w1_outbox:

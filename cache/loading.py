@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +17,10 @@ from .flight import Flight, Outcome
 from .leasing import Leasing
 from .looking import LookUps
 from .protocol import Dependencies, Position
+from .tasks import end
 from .worker import Worker
+
+log = logging.getLogger(__name__)
 
 
 class Result(NamedTuple):
@@ -35,6 +40,8 @@ class Loads:
         self._codec = codec
         self._fills = fills
         self.flights: dict[str, Flight] = {}
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+        """Of every load that runs, those included that another one of the same key displaced."""
         self.leasing: Leasing | None = None
         self.refind: Callable[[Call, Start], Awaitable[Outcome | None]] = _nothing
 
@@ -45,10 +52,23 @@ class Loads:
         frame = Frame(start.position, call.policy.is_public, Dependencies(self._worker.rules))
         flight = Flight(partial(self._run, call, start), scope=below, frame=frame)
         self.flights[call.key] = flight
+        self._tasks.add(flight.task)
         flight.task.add_done_callback(lambda _: self._land(call.key, flight))
         return flight
 
+    async def close(self, patience: float) -> None:
+        """Wait for the loads that run, and cancel those that take longer than `patience` seconds:
+        a load that hangs must not keep its process from ending."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + patience
+        while self._tasks and loop.time() < ends:
+            await asyncio.wait(self._tasks, timeout=ends - loop.time())
+        if self._tasks:
+            log.warning("%d loads still run and are cancelled", len(self._tasks))
+        await end(self._tasks)
+
     def _land(self, key: str, flight: Flight) -> None:
+        self._tasks.discard(flight.task)
         if self.flights.get(key) is flight:
             del self.flights[key]
 
