@@ -18,18 +18,13 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from ..batch import TickBatcher
 from ..breaker import Breaker
 from ..tasks import end
+from .within import within
 
 BUDGET = 0.09
 """Seconds that an exchange may take in all: a free place in the pool, a connection, the answer.
 
 One that takes longer opens the breaker, and half of this is what a purge insists on then: so no
 request waits longer than 0.135 s, which with the time to notice is less than 0.15 s."""
-
-_GRACE = 0.02
-"""Seconds more for an exchange during which this process itself stood still,"""
-
-_STOOD_STILL = 0.005
-"""... which it did if its timer came so many seconds late."""
 
 Command = tuple[tuple[Any, ...], Mapping[str, Any]]
 """A command, and redis-py's options for its reply."""
@@ -199,23 +194,3 @@ async def execute_queued(pipeline: Pipeline, submit: Any, raise_on_error: bool) 
             if isinstance(reply, Exception):
                 raise reply
     return replies
-
-
-async def within(seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:
-    """The result of `work`, or `TimeoutError` if it takes longer; it is cancelled then.
-
-    A process that stood still, because it was paused or busy, finds its timer run out and the
-    answer not yet read, and would blame a server that is well: so it reads once more.
-    """
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    try:
-        due = loop.time() + seconds
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done() and loop.time() - due > _STOOD_STILL:
-            await asyncio.wait({task}, timeout=_GRACE)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        await end([task])

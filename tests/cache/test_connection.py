@@ -12,7 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from cache.breaker import Breaker
 from cache.facts import BreakerChanged, Fact
-from cache.stores import node
+from cache.stores import within
 from cache.stores.connection import GuardedRedis, open_redis
 from cache.stores.node import insisting
 from cache.stores.script import Script, run_pipeline
@@ -153,7 +153,7 @@ async def test_a_process_that_stood_still_does_not_blame_the_server(
 ) -> None:
     """1. a question leaves  2. this process is paused, the answer comes  3. it goes on: its timer
     has run out, and the answer lies there unread."""
-    monkeypatch.setattr(node, "_GRACE", 5.0 if reads_once_more else 0.0)
+    monkeypatch.setattr(within, "_GRACE", 5.0 if reads_once_more else 0.0)
     redis = open_redis(redis_url, budget=0.15)
     await redis.ping()
 
