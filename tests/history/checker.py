@@ -20,13 +20,14 @@ def check(history: History, *, delta: float = DELTA, healing: float = HEALING) -
     """Everything that is wrong with a history, and how stale its reads were."""
     found = Findings()
     windows = Windows(history.faults, delta=delta, healing=healing)
+    outages = Windows(history.outages, delta=delta, healing=delta)
     writes, reads = _by_key(history.writes), _by_key(history.reads)
     counted: dict[str, Counted] = {}
     for key in writes.keys() | reads.keys():
         mine = (writes.get(key, []), reads.get(key, []), windows, found)
         if key in history.counters:
             lost = history.lost.get(key, ())
-            counted[key] = Counted(key, history.counters[key], *mine, lost=lost)
+            counted[key] = Counted(key, history.counters[key], *mine, lost, outages)
             counted[key].check()
         else:
             Register(key, history.initial[key], *mine).check()

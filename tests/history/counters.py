@@ -34,6 +34,7 @@ class Counted:
     windows: Windows
     found: Findings
     lost: Sequence[tuple[float, int]] = ()
+    outages: Windows | None = None
 
     def check(self) -> None:
         """Check every read of this key."""
@@ -75,7 +76,7 @@ class Counted:
             what = f"{read.count} was shown, at most {self._value(most)} can be true"
             self.found.add("from the future", self.key, what, read)
             return
-        if self.counter.live and self.windows.touch(read.start - self.windows.delta, read.end):
+        if self.counter.live and self._is_excused(read):
             return
         lost = _by(self._lost, read.end)
         self._measure(read, added + lost)
@@ -88,6 +89,12 @@ class Counted:
         if read.echoes:
             self.found.went_back += added < seen
             self._seen[read.client] = max(seen, added)
+
+    def _is_excused(self, read: Read) -> bool:
+        """Whether this read of a live counter may have been answered from SQL."""
+        around = (read.start - self.windows.delta, read.end)
+        was_away = self.outages is not None and self.outages.touch(*around)
+        return was_away or self.windows.touch(*around)
 
     def _floors(self, read: Read) -> list[tuple[str, tuple[int, Any] | None]]:
         floors: list[tuple[str, tuple[int, Any] | None]] = []

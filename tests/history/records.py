@@ -124,6 +124,8 @@ class History:
     - `owners`: for keys that are private, as whom they may be read.
     - `lost`: what Redis held of a live counter, unflushed, when a fault emptied it, and from when
       on it can be missing: the one loss that is allowed, and exactly that much of it.
+    - `outages`: when a worker itself noted that Redis did not answer it in time, as on a machine
+      that is too busy. Live counters are then read from SQL; nothing else is excused by it.
     """
 
     initial: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -132,5 +134,6 @@ class History:
     writes: list[Write] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    outages: list[Fault] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
     lost: dict[str, list[tuple[float, int]]] = field(default_factory=dict)

@@ -196,6 +196,13 @@ def test_a_live_counter_is_right_at_once_while_all_is_well() -> None:
     assert found(add(1, key="v"), count(1.2, 2, "v"), faults=fault) == {"from the future": 1}
 
 
+def test_a_live_counter_while_a_worker_says_that_redis_is_away() -> None:
+    outage = [Fault("away", 1.1, 1.3)]
+    assert found(add(1, key="v"), count(1.2, 0, "v"), outages=outage) == {}
+    assert found(add(1, key="v"), count(9, 0, "v"), outages=outage) == {"stale": 1}
+    assert found(add(1), count(2.2, 10), outages=outage) == {"stale": 1}, "an entry is not excused"
+
+
 def test_the_end() -> None:
     end = Final("v", "3", {"one": "3"}, count=3)
     assert found(add(1, 3, "v"), finals=[end]) == {}

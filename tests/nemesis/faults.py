@@ -97,7 +97,9 @@ async def database_paused(shop: Shop, _: History, chance: random.Random) -> None
 
 async def database_locked(shop: Shop, _: History, chance: random.Random) -> None:
     """Somebody else holds SQLite's one write lock."""
-    connection = sqlite3.connect(shop.sqlite, isolation_level=None, timeout=10)
+    connection = sqlite3.connect(
+        shop.sqlite, isolation_level=None, timeout=10, check_same_thread=False
+    )
     await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
     await asyncio.sleep(_lasts(chance))
     connection.execute("ROLLBACK")

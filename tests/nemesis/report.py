@@ -29,6 +29,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"records        {len(history.reads):,} reads, {len(history.writes):,} writes"
     yield f"overlapping    {found.overlapping:,} pairs of a read and a write"
     yield f"faults         {run.faults.total()}: {_tally(run.faults)}"
+    yield f"redis away     {len(history.outages)} times by a worker's own word"
     yield f"errors         {run.log.errors.total():,}: {_tally(run.log.errors)}"
     yield f"stale, calm    {_distribution(found.ages)}"
     yield f"stale, faults  {_distribution(found.ages_in_faults)}"

@@ -14,6 +14,7 @@ from tests.nemesis.faults import Nemesis
 from tests.nemesis.goods import Goods, seeded
 from tests.nemesis.healing import compare, heal
 from tests.nemesis.shop import APP, Shop, opened
+from tests.nemesis.watched import outages, read_diary
 from tests.nemesis.workload import Workload
 
 ROUND = 20
@@ -68,8 +69,16 @@ async def run(plan: Plan) -> Run:
         log = Log(history, goods)
         await _play(plan, shop, log, begun + plan.seconds)
         await compare(shop, log)
+        diaries = {server.name: read_diary(server.directory) for server in shop.servers}
         outputs = {server.name: server.output for server in shop.servers}
-    return Run(plan, log, check(history), time.monotonic() - begun, outputs)
+    for name, diary in diaries.items():
+        history.outages += outages(name, diary, time.monotonic())
+    found = check(history)
+    for name, diary in diaries.items():
+        for line in diary:
+            if line["what"] == "defect":
+                found.add("defect", name, line["text"])
+    return Run(plan, log, found, time.monotonic() - begun, outputs)
 
 
 async def _play(plan: Plan, shop: Shop, log: Log, ends: float) -> None:

@@ -29,7 +29,7 @@ from tests.support.serving import Serving
 PATIENCE = 60.0
 """Seconds in which a worker has to be up."""
 
-APP = "gql.app:create_app"
+APP = "tests.nemesis.watched:create_app"
 
 _TAKE = """
 local found = {}
@@ -48,7 +48,7 @@ class Server:
     def __init__(self, name: str, directory: Path, app: str, variables: dict[str, str]) -> None:
         self.name = name
         self.port = free_port()
-        self._directory = directory
+        self.directory = directory
         self._app = app
         self._variables = variables
         self._serving: Serving | None = None
@@ -69,12 +69,12 @@ class Server:
 
     async def start(self) -> None:
         """Start it, and wait until it answers. It is tried again while its database is away."""
-        self._directory.mkdir(exist_ok=True)
+        self.directory.mkdir(exist_ok=True)
         variables = {"PORT": str(self.port), **self._variables}
         ends = time.monotonic() + PATIENCE
         while True:
             self._keep_output()
-            self._serving = Serving(self._directory, "--app", self._app, **variables)
+            self._serving = Serving(self.directory, "--app", self._app, **variables)
             await asyncio.to_thread(until, self._is_up_or_over, PATIENCE)
             if self._serving.process.poll() is None:
                 return
@@ -102,9 +102,9 @@ class Server:
 
     def _keep_output(self) -> None:
         """An earlier life's output: what a violation is looked for in."""
-        last = self._directory / "output.txt"
+        last = self.directory / "output.txt"
         if last.exists():
-            with (self._directory / "earlier.txt").open("a") as earlier:
+            with (self.directory / "earlier.txt").open("a") as earlier:
                 earlier.write(last.read_text())
 
 
