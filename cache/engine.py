@@ -116,7 +116,7 @@ class Cache:
             self._worker,
             tier=self.memory,
             look_ups=self._look_ups,
-            judge=Judge(self._worker, self._look_ups, resolver),
+            judge=Judge(self._worker, self._look_ups),
             resolver=resolver,
             loads=self._loads,
             serving=self._serving,
@@ -155,7 +155,7 @@ class Cache:
 
     def _make_resolver(self) -> Resolver:
         return Resolver(
-            self.store,
+            self._look_ups.look,
             self._worker.log,
             relay=self.relay,
             follower=self.follower,

@@ -8,7 +8,6 @@ from .context import Frame
 from .flight import Outcome
 from .looking import Found, LookUps
 from .protocol import Barrier, Look, Position, Stamp, Verdict, judge_remotely
-from .resolving import Resolver
 from .worker import Worker
 
 
@@ -27,10 +26,9 @@ class Judged:
 class Judge:
     """Judges entries for readers with barriers."""
 
-    def __init__(self, worker: Worker, look_ups: LookUps, resolver: Resolver) -> None:
+    def __init__(self, worker: Worker, look_ups: LookUps) -> None:
         self._worker = worker
         self._look_ups = look_ups
-        self._resolver = resolver
 
     def may_use_log(self, barrier: Barrier, head: Position | None) -> bool:
         """Whether this worker's log is good enough for this reader, now.
@@ -54,9 +52,7 @@ class Judge:
         return await self._ask(stamp, barrier, was_unknown=verdict is Verdict.UNKNOWN)
 
     async def _ask(self, stamp: Stamp, barrier: Barrier, *, was_unknown: bool) -> Judged:
-        asked = barrier.token
         look = await self._look_ups.watermarks(stamp.dependencies)
-        self._resolver.clip(barrier, look.head, asked)
         if not barrier.is_met_by(look.head):
             return Judged(Verdict.BARRIER, look)
         verdict = judge_remotely(stamp, look, self._worker.rules)

@@ -138,7 +138,9 @@ class Reader:
 
     async def _find(self, call: Call, barrier: Barrier) -> Sight:
         """Look up and judge. Raises `StoreUnavailable`."""
+        asked = barrier.token
         found = await self._look_ups.find(call.key)
+        self._resolver.clip(barrier, found.look.head, asked)
         if self._worker.rules.w5_heads:
             barrier.saw(found.look.head)
         if found.entry is None:

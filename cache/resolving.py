@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 
 from .errors import StoreUnavailable
 from .facts import Bypassed, Fact, TokenIgnored
 from .following import Follower
-from .protocol import Barrier, Log, Position, Rules, Token
+from .protocol import Barrier, Log, Look, Position, Rules, Token
 from .relay import Relay
-from .stores.base import State
 
 _ATTEMPTS = 3
 """Epochs that may begin one after the other before a reader is served without caches."""
@@ -27,12 +26,13 @@ class Resolver:
     - What cannot be resolved, because the store is away, makes the barrier `alone`. The database's
       errors are raised: without it there is nothing to read.
 
-    `relay` is None where there is no outbox: then nothing waits to be published but by this worker.
+    `look` asks for the head; it raises `StoreUnavailable` for one that cannot be (F3). `relay` is
+    None where there is no outbox: then nothing waits to be published but by this worker.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root of a worker names each once
         self,
-        state: State,
+        look: Callable[[], Awaitable[Look]],
         view: Log,
         *,
         relay: Relay | None,
@@ -42,7 +42,7 @@ class Resolver:
         rules: Rules,
         tell: Callable[[Fact], None],
     ) -> None:
-        self._state = state
+        self._look = look
         self._view = view
         self._relay = relay
         self._follower = follower
@@ -86,7 +86,7 @@ class Resolver:
             if again or barrier.must_publish(self._epoch()):
                 await self._drain(barrier)
             elif asks:
-                barrier.add((await self._state.look(())).head)
+                barrier.add((await self._look()).head)
         except StoreUnavailable as error:
             barrier.alone = self._rules.j5_bypass
             self._tell(Bypassed("token", f"a token cannot be resolved: {error}"))
@@ -116,7 +116,7 @@ class Resolver:
                 # As if there were nothing to hear of where nothing was left to publish.
                 barrier.resolve_to(Position(drained.epoch, 0), asked)
                 return
-            head = (await self._state.look(())).head
+            head = (await self._look()).head
             if drained is None or head.epoch == drained.epoch or not rules.j5_answer:
                 barrier.resolve_to(head, asked)
                 return
