@@ -50,7 +50,8 @@ class Counted:
         for write in acknowledged:
             least = _by(self._done, write.start) + write.amount
             own[write.client].append((write.end, least, write))
-            if (position := write.position) is not None:
+            # A live counter is not purged: a position says nothing of what was added to it.
+            if (position := write.position) is not None and not self.counter.live:
                 told[position[0]].append((position[1], least, write))
         self._own = {client: Growing.of(steps) for client, steps in own.items()}
         self._told = {epoch: Growing.of(steps) for epoch, steps in told.items()}

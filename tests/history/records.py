@@ -28,7 +28,8 @@ class Outcome(Enum):
 class Write:
     """A change that a client asked for.
 
-    - `value`: what a register was set to. `version`: the one that it got, where the client knows.
+    - `value`: what a register was set to. `version`: the one that it got, where the client knows;
+      with an unknown outcome the one that it has if it happened (it was on condition of the last).
     - `amount`: what was added to a counter.
     - `token`: what the answer said (W5). `fields`: how many fields of the row it set.
     """

@@ -42,6 +42,7 @@ class Register:
     _pairs: list[tuple[Write, int]] = field(default_factory=list)
     _unresolved: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))
     _seen: dict[int, int] = field(default_factory=dict)
+    _shows: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Check everything about this key."""
@@ -50,9 +51,11 @@ class Register:
         self._began[version] = -math.inf
         for write in self.writes:
             self._by_value[write.value].append(write)
-            if write.version is not None and write.outcome is not Outcome.FAILED:
-                self._is(write.value, write.version, write)
-                self._began[write.version] = write.start
+        self._shows = {read.value for read in self.reads}
+        for write in self.writes:
+            if (version := self._version_made_by(write)) is not None:
+                self._is(write.value, version, write)
+                self._began[version] = write.start
         for read in self.reads:
             if read.version is not None:
                 self._is(read.value, read.version, read)
@@ -69,6 +72,16 @@ class Register:
             self.found.add("two values of one version", self.key, what, record)
         elif version not in self._versions[value]:
             self._versions[value].append(version)
+
+    def _version_made_by(self, write: Write) -> int | None:
+        """The version that a write has made for certain, as far as its client could know."""
+        if write.outcome is Outcome.OK:
+            return write.version
+        was_shown = write.value in self._shows and self._is_of_one(write.value)
+        return write.version if write.outcome is Outcome.UNKNOWN and was_shown else None
+
+    def _is_of_one(self, value: str) -> bool:
+        return len(self._by_value[value]) == 1 and value != self.initial[0]
 
     def version_of(self, read: Read) -> int | None:
         """The version that a read shows; None when nobody can tell."""
@@ -93,9 +106,8 @@ class Register:
         for write in self.writes:
             if write.outcome is Outcome.FAILED:
                 continue
-            version = write.version
-            alone = len(self._by_value[write.value]) == 1 and write.value != self.initial[0]
-            if version is None and alone:
+            version = self._version_made_by(write)
+            if version is None and self._is_of_one(write.value):
                 version = max(self._versions.get(write.value, ()), default=None)
             if version is not None:
                 self._pairs.append((write, version))

@@ -74,6 +74,12 @@ def test_a_value_whose_outcome_is_unknown_may_be_there_or_not() -> None:
     assert found(lost, read(1.05, "two", 2), read(9, "one", 1)) == {"stale": 1}
 
 
+def test_a_conditional_write_that_was_seen_has_the_version_that_follows() -> None:
+    unknown = write(1, "two", 2, outcome=Outcome.UNKNOWN)
+    assert found(unknown, read(1.2, "two"), read(9, "one")) == {"stale": 1}
+    assert found(unknown, write(2, "three", 2), read(9, "three")) == {}, "it did not happen"
+
+
 def test_a_value_from_the_future() -> None:
     assert found(read(1, "two"), write(2, "two", 2)) == {"from the future": 1}
 
@@ -194,6 +200,8 @@ def test_a_live_counter_is_right_at_once_while_all_is_well() -> None:
     fault = [Fault("hang", 0, 1)]
     assert found(add(1, key="v"), count(1.2, 0, "v"), faults=fault) == {}
     assert found(add(1, key="v"), count(1.2, 2, "v"), faults=fault) == {"from the future": 1}
+    told = add(1, key="v", token=AT), count(1.05, 0, "v", sent=AT)
+    assert found(*told) == {}, "it has no purge that a position could be compared with"
 
 
 def test_a_live_counter_while_a_worker_says_that_redis_is_away() -> None:

@@ -49,7 +49,7 @@ STATUS = (
 )
 PROFILE = (
     "mutation Profile($a: UpdateProfileInput!) { a: updateProfile(input: $a)"
-    f" {{ user {{ id name version }} {_ERRORS} }} }}"
+    f" {{ user {{ id name }} {_ERRORS} }} }}"
 )
 VIEW = (
     "mutation View($a: RecordProductViewInput!, $b: RecordProductViewInput!,"

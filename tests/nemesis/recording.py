@@ -43,8 +43,6 @@ class Recorder:
     def write(self, exchange: Exchange, name: str, key: str, **more: Any) -> Outcome:
         """What became of the mutation called `name` in its document."""
         outcome = outcome_of(exchange, name)
-        if outcome is not Outcome.OK and "version" in more:
-            more["version"] = None
         self._history.writes.append(
             Write(
                 key=key,
@@ -110,11 +108,14 @@ class Recorder:
                 self.read(exchange, f"place:{row['id']}", slug)
 
     def person(self, exchange: Exchange, shown: Any, own: str | None = None) -> None:
-        """A user, with what is private where it was shown."""
+        """A user, with what is private where it was shown.
+
+        Name and version are of two entries, each fresh by itself: a pair of them says nothing.
+        """
         if shown is None:
             return
-        identifier, version = shown["id"], shown.get("version")
-        self.read(exchange, f"user:{identifier}", shown["name"], version=version, own=own)
+        identifier = shown["id"]
+        self.read(exchange, f"user:{identifier}", shown["name"], own=own)
         if shown.get("email") is not None:
             self.read(exchange, f"account:{identifier}", shown["email"])
         if shown.get("loyaltyPoints") is not None:

@@ -166,12 +166,20 @@ class Lane:
                 return
 
     async def profile(self) -> None:
+        """On condition of the version, as a move."""
         name, viewer = f"n{next(_labels)}", self._client.viewer
-        exchange = await self._ask(documents.PROFILE, a={"name": name})
-        user = (exchange.part("a") or {}).get("user")
-        version = user["version"] if user and user["name"] == name else None
-        outcome = self._record.write(exchange, "a", f"user:{viewer}", value=name, version=version)
-        self._record.person(exchange, user, name if outcome is Outcome.OK else None)
+        exchange = await self._ask(documents.ME)
+        me = exchange.part("me")
+        self._record.person(exchange, me)
+        if me is None or me["version"] is None:
+            return
+        version = me["version"]
+        exchange = await self._ask(documents.PROFILE, a={"name": name, "version": version})
+        outcome = self._record.write(
+            exchange, "a", f"user:{viewer}", value=name, version=version + 1
+        )
+        own = name if outcome is Outcome.OK else None
+        self._record.person(exchange, (exchange.part("a") or {}).get("user"), own)
 
     async def view(self) -> None:
         products = [self._random.choice(self._goods.viewed) for _ in "abc"]
