@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .call import Call
@@ -23,7 +23,7 @@ from .flight import Flight, Outcome
 from .judging import Judge
 from .loading import Loads
 from .looking import LookUps
-from .protocol import Barrier, Verdict
+from .protocol import Barrier, Stamp, Verdict
 from .resolving import Resolver
 from .serving import Candidate, Serving, Sight
 from .tier import MemoryTier
@@ -147,6 +147,8 @@ class Reader:
             why = Verdict.UNREADABLE if found.unreadable else Verdict.ABSENT
             return Sight(found.look, why)
         stamp = found.entry.stamp
+        if _lacks(stamp, call.tags()):
+            return Sight(found.look, Verdict.OTHER_TAGS)
         judged = await self._judge.judge(stamp, found, barrier, strict=self._is_strict(call))
         if self._worker.rules.w5_heads:
             barrier.saw(judged.look.head)
@@ -154,6 +156,9 @@ class Reader:
             value = call.declared.decode(found.entry.payload)
         except ValueError:
             return Sight(judged.look, Verdict.UNREADABLE)
+        more = call.declared.result_tags
+        if more is not None and _lacks(stamp, more(value)):
+            return Sight(judged.look, Verdict.OTHER_TAGS)
         size, old = len(found.entry.payload), found.entry if judged.was_unknown else None
         candidate = Candidate(value, stamp, judged.as_of, size, old)
         return Sight(judged.look, judged.verdict, candidate)
@@ -229,6 +234,12 @@ class Reader:
 
     def _is_strict(self, call: Call) -> bool:
         return call.policy.is_strict and self._worker.rules.j6_strict
+
+
+def _lacks(stamp: Stamp, tags: Iterable[str]) -> bool:
+    """Whether an entry does not depend on one of these: another version of the program, that did
+    not name it, stored the entry, and this one's purges would miss it."""
+    return not stamp.dependencies.keys() >= set(tags)
 
 
 def _is_in_time_for_errors(call: Call, candidate: Candidate, sight: Sight) -> bool:

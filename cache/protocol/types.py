@@ -96,4 +96,5 @@ class Verdict(enum.Enum):
     UNKNOWN = "older than the horizon"
     NO_WATERMARK = "no watermark"
     PURGED = "purged"
+    OTHER_TAGS = "without a tag that its function names"
     BARRIER = "behind the reader's own writes"
