@@ -238,6 +238,9 @@ class MemoryServer:
         promoted.promote()
         vars(self).update(vars(promoted) | {"bells": self.bells})
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class MemoryStore:
     """A `Store` on a `MemoryServer`, which several workers of one process may share.

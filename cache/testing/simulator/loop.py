@@ -112,4 +112,6 @@ class SteppedLoop:
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        self.errors.append(context)
+        error = context.get("exception")
+        if not isinstance(error, OSError):  # the database was away, and its client went away too
+            self.errors.append(context)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...context import bypass
 from ...errors import StoreUnavailable
 from ...facts import Fact, StaleServed, Why
-from ...protocol import ALL, Position
+from ...protocol import Position
 from .application import FUNCTIONS, LEAVES, OF_ITEMS, Context, Seen
 from .database import Part, Transaction, Written, item_of, list_of, orders_of, tag_of
 from .knowledge import Floor, raised
@@ -79,7 +79,7 @@ class Request:
             value: Seen | None = await FUNCTIONS[name](self.context, *arguments)
         except StoreUnavailable as error:
             # With a rule off the engine may ask where it must not: that is not what is looked for.
-            if self.world.scenario.rules == ALL:
+            if self.world.scenario.is_whole:
                 self.world.checker.fail(
                     self, f"{name}{arguments} fails for want of a store: {error}"
                 )

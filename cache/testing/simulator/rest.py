@@ -30,18 +30,18 @@ class Rest:
         """Heal, and let everything happen in the order in which it came."""
         world = self._world
         world.faults.heal()
-        world.note("everything heals, and comes to rest")
         limit = world.now + PATIENCE
         for _ in range(MOST_STEPS):
             if self._is_reached():
                 world.statistics.rests += 1
                 self._check()
-                return "at rest"
+                return "everything heals, and comes to rest"
             if world.now > limit:
                 break
             self._step()
-        world.checker.violated(f"it does not come to rest within {PATIENCE:g} s")
-        return "not at rest"
+        if world.scenario.is_whole:  # with a rule off that is not what is looked for
+            world.checker.violated(f"it does not come to rest within {PATIENCE:g} s")
+        return "everything heals, and does not come to rest"
 
     def _step(self) -> None:
         world = self._world

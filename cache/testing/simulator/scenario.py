@@ -97,6 +97,11 @@ class Scenario:
     rules: Rules = ALL
     broken: frozenset[str] = frozenset()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every rule is kept."""
+        return self.rules == ALL and not self.broken
+
 
 def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
     """A world of whatever kind: a part of the faults, a part of the functions ("swarm testing").
@@ -114,16 +119,16 @@ def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
         clients=chance.choice((2, 3, 4, 6)),
         items=chance.choice((1, 2, 3, 5)),
         categories=chance.choice(("A", "AB", "ABC")),
-        requests=chance.choice((2, 3, 5, 8)),
+        requests=chance.choice((2, 4, 6, 10)),
         longest=chance.choice((1, 2, 4)),
         reads=_some(chance, READS, 0.6) or READS,
         writes=_some(chance, WRITES, 0.7) or WRITES,
         faults=faults,
         writing=chance.choice((0.15, 0.3, 0.5)),
         anonymous=chance.choice((0.0, 0.2, 0.5)),
-        start=chance.choice((6, 12, 25)),
+        start=chance.choice((8, 15, 30)),
         fault=chance.choice((0.3, 1, 3)) if faults else 0,
-        wait=chance.choice((3, 6, 15)),
+        wait=chance.choice((1, 3, 10)),
         waits=waits,
         slow=chance.choice((0.0, 0.15, 0.4)),
         lagging="" if calm else chance.choice(("", "", "A", "B", "AB")),
@@ -131,7 +136,7 @@ def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
         calm=calm,
         dense=chance.random() < 0.5,
         told=chance.choice((1, 2, 1_000)),
-        lags=chance.random() < 0.7,
+        lags=chance.random() < 0.5,
         separate=chance.random() < 0.5,
         rules=rules,
     )

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...stores.memory import MemoryServer
-from .network import Place
+from .network import Place, Server
 
 if TYPE_CHECKING:
     from .world import World
 
 
 class ServerFaults:
-    """Losses, restarts, failovers, a split brain. What asks for a replica needs servers in
-    memory: elsewhere it does not happen."""
+    """Losses, restarts, failovers, a split brain."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.replica: MemoryServer | None = None
+        self.replica: Server | None = None
         self._old: Place | None = None
+        self._left: list[Place] = []
+        """Old primaries, and what was with them."""
 
     @property
     def are_active(self) -> bool:
@@ -31,7 +31,16 @@ class ServerFaults:
         for worker in world.workers.values():
             if worker.link.state is self._old:
                 worker.link.move(world.primary, world.now)
+                worker.link.entries = world.entries
         self._old = None
+
+    def close(self) -> None:
+        """Give back every server."""
+        self._drop_replica()
+        places = [self._world.primary, self._world.entries, *self._left]
+        for server in {id(place.server): place.server for place in places}.values():
+            server.close()
+        self._left = []
 
     # ---- losses ----
 
@@ -80,38 +89,42 @@ class ServerFaults:
     def replicate(self) -> str | None:
         """A replica has got everything up to now."""
         server = self._world.primary.server
-        if not isinstance(server, MemoryServer):
-            return None
+        self._drop_replica()
         self.replica = server.fork()
-        return f"the replica has everything up to {server.head}"
+        return f"the replica has everything up to {server.position().id}"
 
     def failover(self) -> str | None:
         """The replica becomes the primary, for everybody at once: what it lacks is lost."""
-        server = self._world.primary.server
-        if not isinstance(server, MemoryServer) or self.replica is None or self._old is not None:
+        if self.replica is None or self._old is not None:
             return None
+        server = self._world.primary.server
         server.fail_over(self.replica)
-        self.replica = None
-        return f"failover: the head is {server.head} again"
+        self._drop_replica()
+        return f"failover: the head is {server.position().id} again"
 
     def split(self, name: str) -> str | None:
-        """The replica is promoted; one worker stays on the old primary."""
+        """A replica is promoted; one worker stays on the old primary."""
         world = self._world
-        server = world.primary.server
-        if not isinstance(server, MemoryServer) or self._old is not None:
+        if self._old is not None:
             return None
-        self._old, self.replica = world.primary, None
-        promoted = server.fork()
+        self._old = world.primary
+        self._left += [world.primary, world.entries]
+        promoted = world.primary.server.fork()
         promoted.promote()
-        shared = world.entries.server is server
+        shared = world.entries.server is world.primary.server
         world.primary = Place(promoted)
         if shared:
-            world.entries = Place(promoted)
+            world.entries = world.primary
         for worker in world.workers.values():
             if worker.name != name:
                 worker.link.move(world.primary, world.now)
                 worker.link.entries = world.entries
         return f"a replica is promoted; {name} stays on the old primary"
+
+    def _drop_replica(self) -> None:
+        if self.replica is not None:
+            self.replica.close()
+        self.replica = None
 
     def leave(self, name: str) -> str | None:
         """A worker leaves the old primary."""

@@ -28,3 +28,16 @@ class Statistics:
         self.rests += other.rests
         self.faults.update(other.faults)
         self.facts.update(other.facts)
+
+    def report(self) -> str:
+        """In words, one a line."""
+        return (
+            f"{self.reads:,} reads checked, {self.writes:,} writes; {self.overlaps:,} reads during "
+            f"a write of what they read; {self.faults.total():,} faults; compared at rest "
+            f"{self.rests:,} times\n"
+            f"faults: {_listed(self.faults)}\nfacts: {_listed(self.facts)}"
+        )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())

@@ -12,11 +12,12 @@ from ...facts import Fact
 from ...protocol import Position
 from .checker import Checker, Violation
 from .client import Client
-from .database import Database, Part, Written
+from .database import Database, Part, Written, tag_of
 from .faults import Faults
 from .gates import Gate, Gates, Stage
 from .knowledge import Floor, Knowledge
 from .leases import SimulatedLeases
+from .logs import LogWatch
 from .loop import SteppedLoop
 from .making import VIEWERS, calls, cells, in_memory
 from .network import Link, LinkedStore, Place, Server
@@ -72,14 +73,17 @@ class World:
         self.replays: list[tuple[str, Written]] = []
         self.troubled_at = float("-inf")
         self.database_failed = False
+        self.calls = dict(calls(scenario))
+        self.tags = ["other", "namespace:items", *map(tag_of, self.database.history)]
         self.checker = Checker(self)
+        self._logs = LogWatch(self.checker.violated)
+        self._logs.open()
         state, entries = (servers or in_memory)(self)
         self.primary, self.entries = Place(state), Place(entries)
         self.stored_keys: set[str] = set()
         self.leases = SimulatedLeases(self)
         self.workers: dict[str, SimulatedWorker] = {}
         self.clients: dict[str, Client] = {}
-        self.calls = dict(calls(scenario))
         self.faults = Faults(self)
         self.rest = Rest(self)
         self._make_workers()
@@ -176,7 +180,8 @@ class World:
         if self.loop.errors:
             error = self.loop.errors[0]
             self.checker.violated(
-                f"nobody caught: {error['message']}: {error.get('exception')!r} {error.get('future')!r}"
+                f"nobody caught: {error['message']}: {error.get('exception')!r}, "
+                f"{error.get('future')!r}"
             )
         if self.checker.violation is not None:
             raise Violation(self.checker.violation, self.steps())
@@ -291,6 +296,8 @@ class World:
             for task in tasks:
                 task.cancel()
             self.loop.settle()
+        self._logs.close()
+        self.faults.servers.close()
 
 
 def _said(operations: Sequence[Operation]) -> str:

@@ -1,0 +1,146 @@
+"""`python -m cache.testing.simulator`: many worlds, chosen by a seed, until so many steps."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ...protocol import ALL
+from .checker import Violation
+from .driver import Driver
+from .network import Server
+from .scenario import HABITS, Scenario, any_scenario
+from .shrink import repeat, shrunk
+from .statistics import Statistics
+from .world import World
+
+WORLD = 2_000
+"""Steps of one world; then another one begins."""
+
+LINES = 300
+"""Lines of an interleaving that are printed, if it cannot be made shorter."""
+
+Servers = Callable[[World], tuple[Server, Server]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run; 1 if a promise was broken, with what led there."""
+    options = _parser().parse_args(arguments)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    _say(f"seed {seed}: {options.steps:,} steps, store {options.store}")
+    total, began, number = Statistics(), time.monotonic(), 0
+    with _Servers(options.store) as servers:
+        while total.steps < options.steps:
+            steps = min(WORLD, options.steps - total.steps)
+            name = f"{seed}/{number}" if options.world is None else options.world
+            if not _run(name, steps, options.without, servers, total):
+                return 1
+            number += 1
+            if number % 100 == 0:
+                _progress(total, began)
+            if options.world is not None:
+                break
+    _progress(total, began)
+    _say(total.report())
+    return 0
+
+
+def _run(
+    name: str, steps: int, off: Sequence[str], servers: Servers | None, total: Statistics
+) -> bool:
+    scenario = _scenario(name, off)
+    seed = random.Random(name).randrange(2**31)  # noqa: S311 - not for secrets
+    world = World(scenario, seed, servers=servers)
+    try:
+        Driver(world, seed).run(steps)
+    except Violation as violation:
+        world.close()
+        _report(name, scenario, world, violation, shrinks=servers is None)
+        return False
+    finally:
+        world.close()
+        gc.collect(0)
+    total.add(world.statistics)
+    return True
+
+
+def _scenario(name: str, off: Sequence[str]) -> Scenario:
+    broken = HABITS.intersection(off)
+    rules = ALL.without(*set(off) - broken)
+    chance = random.Random(name)  # noqa: S311 - not for secrets
+    return replace(any_scenario(chance, rules), broken=broken)
+
+
+def _report(
+    name: str, scenario: Scenario, world: World, violation: Violation, *, shrinks: bool
+) -> None:
+    _say(f"world {name}, step {len(world.choices)}: {violation.what}\n{scenario}")
+    if shrinks:
+        choices = shrunk(scenario, world.seed, world.choices)
+        violation = repeat(scenario, world.seed, choices) or violation
+        _say(f"the same in {len(choices)} steps:")
+    _say("\n".join([*violation.steps[-LINES:], f"violated: {violation.what}"]))
+    _say(f"again: python -m {__package__} --world {name}")
+
+
+def _progress(total: Statistics, began: float) -> None:
+    seconds = max(time.monotonic() - began, 1e-9)
+    rate = total.steps / seconds
+    _say(f"{total.steps:>11,} steps, {rate:,.0f} a second, {total.reads:,} reads checked")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class _Servers:
+    """What makes the servers of each world; None for those in memory."""
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+
+    def __enter__(self) -> Servers | None:
+        if self._store == "memory":
+            return None
+        from .redis_server import RealRedis, RedisServer  # noqa: PLC0415 - only where it is used
+
+        redis = self._redis = RealRedis(self._store)
+
+        def make(world: World) -> tuple[Server, Server]:
+            prefix = f"simulator-{secrets.token_hex(6)}"
+            tags, keys = world.tags, list(world.calls)
+            state = RedisServer(redis, prefix, tags, keys)
+            if not world.scenario.separate:
+                return state, state
+            return state, RedisServer(redis, f"{prefix}-entries", tags, keys)
+
+        return make
+
+    def __exit__(self, *_: object) -> None:
+        if self._store != "memory":
+            self._redis.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
+    parser.add_argument("--steps", type=int, default=100_000, help="how many, in all worlds")
+    parser.add_argument("--seed", type=int, help="which worlds; chosen, and printed, if not given")
+    parser.add_argument("--world", help="one world again, by the name that was printed")
+    parser.add_argument(
+        "--store", default="memory", help="memory, or the URL of a Redis or Valkey to use"
+    )
+    parser.add_argument(
+        "--without", nargs="*", default=[], metavar="RULE", help="switch these rules off"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
