@@ -169,7 +169,7 @@ async def test_a_place_is_held_once_by_all_that_a_load_is_made_of() -> None:
     world = World(make=two_at_once)
     world.a.link.is_cut = True
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         got = await asyncio.gather(*(world.get(by=world.outer) for _ in range(4)))
 
     assert got == [("outer", "old")] * 4
@@ -203,7 +203,7 @@ async def test_a_store_that_comes_and_goes_locks_nobody_up() -> None:
     await world.turns()
     together.open()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await asyncio.gather(*readers) == [1, 2]
     await world.close()
 
@@ -226,7 +226,7 @@ async def test_a_purge_without_an_outbox_is_kept_until_it_is_published(
     assert await world.get(at=world.a) == "new"
 
     setattr(world.a.link, how, False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while world.a.cache.unpublished:
             await asyncio.sleep(0.01)
 

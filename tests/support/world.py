@@ -6,148 +6,37 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from enum import Enum
 from typing import Any
 
-from cache import Cache, CachePolicy, CacheScope, CacheSettings, Loader, Session, cached, depend_on
+from cache import CachePolicy, CacheScope, Loader, cached, depend_on
 from cache.call import Call
 from cache.decorator import CachedFunction
-from cache.facts import Fact, Filled, Hit
 from cache.protocol import ALL, Rules
-from tests.support.worlds.clock import MOMENT
 from tests.support.worlds.database import MemoryOutbox, Rows, Value
+from tests.support.worlds.facts import Facts
 from tests.support.worlds.gate import Gate
 from tests.support.worlds.leases import MemoryLeases
 from tests.support.worlds.link import Link
 from tests.support.worlds.shelves import Shelf
 from tests.support.worlds.topology import InMemory, Topology
+from tests.support.worlds.workers import DELTA, Client, Engine, Reads, Worker, engine
 
-__all__ = ["PRIVATE", "PUBLIC", "Client", "Facts", "Gate", "Link", "Reads", "Worker", "World"]
+__all__ = [
+    "DELTA",
+    "PRIVATE",
+    "PUBLIC",
+    "Client",
+    "Facts",
+    "Gate",
+    "Link",
+    "Reads",
+    "Worker",
+    "World",
+    "engine",
+]
 
 PUBLIC = CachePolicy(ttl=600, scope=CacheScope.PUBLIC)
 PRIVATE = CachePolicy(ttl=600)
-
-DELTA = 1.0
-"""Δ of every world, in seconds of its clock."""
-
-
-class Reads(Enum):
-    """Which tiers there are, and so who judges what a reader finds."""
-
-    MEMORY = "L1"
-    """Memory alone, judged by the log: the store keeps no entries."""
-    LOG = "L2 by the log"
-    """The store alone, judged by the worker's log (J2)."""
-    SERVER = "L2 by the server"
-    """The store alone, judged by the state server (J3): no worker follows the log."""
-    TIERED = "L1 and L2"
-
-
-class Facts(list[Fact]):
-    """Collects facts; `Facts` is itself an observer."""
-
-    def __call__(self, fact: Fact) -> None:
-        self.append(fact)
-
-    def count(self, kind: type[Fact]) -> int:  # type: ignore[override]  # by kind, not by value
-        return len(self.of(kind))
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [fact for fact in self if isinstance(fact, kind)]
-
-    @property
-    def hits(self) -> int:
-        return self.count(Hit)
-
-    @property
-    def fills(self) -> int:
-        return self.count(Filled)
-
-
-Engine = Callable[["World", Link], Cache]
-
-
-def engine(world: "World", link: Link, **options: Any) -> Cache:
-    """A worker's cache; not started, so that nothing happens which no test asked for.
-
-    `options` are those of `Cache`, and of `CacheSettings`.
-    """
-    memory = 1 if world.reads in (Reads.LOG, Reads.SERVER) else 2**20  # 1: nothing fits
-    names = {field.name for field in fields(CacheSettings)} & set(options)
-    settings = {"max_staleness": DELTA, "memory_bytes": memory, "token_wait": MOMENT}
-    settings |= {name: options.pop(name) for name in names}
-    parts: dict[str, Any] = {
-        "outbox": world.outbox if world.has_outbox else None,
-        "leases": world.leases,
-        "observers": [world.facts],
-        "settings": CacheSettings(**settings),  # type: ignore[arg-type]
-        "clock": world.clock,
-        "random": world.random,
-        "rules": world.rules,
-    }
-    return Cache(link, **(parts | options))
-
-
-class Worker:
-    """One process: its cache, and its way to the servers."""
-
-    def __init__(self, world: "World", make: Engine) -> None:
-        self._world = world
-        self.link = Link(world.topology.store(), world.topology.shift, world.topology.names)
-        self.link.keeps_entries = world.reads is not Reads.MEMORY
-        self.cache = make(world, self.link)
-
-    async def start(self) -> None:
-        """Follow the log until it is current, where workers do."""
-        if self._world.reads is not Reads.SERVER:
-            await self.catch_up()
-
-    async def follow(self) -> None:
-        """One look at the log."""
-        await self.cache.follower.step()
-
-    async def catch_up(self) -> None:
-        """Follow until all there is is applied, a new epoch included."""
-        await self.follow()
-        await self.follow()
-        if not self.cache.is_current:
-            await self.follow()
-        assert self.cache.is_current
-
-    async def relay(self) -> None:
-        """One look at the outbox."""
-        assert self.cache.relay is not None
-        await self.cache.relay.step()
-
-    def move(self) -> None:
-        """Connect to whoever is the primary now."""
-        self.link.store = self._world.topology.store()
-
-
-@dataclass
-class Client:
-    """Somebody who echoes the token of each answer, as browsers do unasked."""
-
-    world: "World"
-    viewer: str = "anonymous"
-    token: str = ""
-
-    async def ask(self, question: Callable[[Session], Awaitable[Any]], *, at: Worker) -> Any:
-        """One request, and its answer."""
-        session = at.cache.session(self.token)
-        with at.cache.activate(self.viewer, session):
-            answer = await question(session)
-        self.token = session.token
-        return answer
-
-    async def read(self, row: int = 1, *, at: Worker, by: Any = None) -> Any:
-        """The row by its cached function, or by another one."""
-        return await self.ask(lambda _: (by or self.world.row)(row), at=at)
-
-    async def write(self, row: int, value: Value, *, at: Worker) -> None:
-        """Commit, publish, and be acknowledged."""
-        await self.ask(lambda _: self.world.commit(row, value, at=at), at=at)
 
 
 class World:
@@ -179,7 +68,6 @@ class World:
         """What a naive cache keeps in its store."""
         self.chance = 0.0
         """What injected random numbers are. With 0 nothing is refreshed early."""
-        self.is_naive = make is not engine
         self._make = make
         self.workers: list[Worker] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -190,6 +78,11 @@ class World:
 
     def random(self) -> float:
         return self.chance
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether its caches are naive ones."""
+        return bool(self.shared)
 
     # ---- workers and clients ----
 
@@ -234,8 +127,8 @@ class World:
         await self.topology.passes(seconds)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Let others run until a condition holds. Fails after 5 s."""
-        async with asyncio.timeout(5):
+        """Let others run until a condition holds. Fails after 20 s."""
+        async with asyncio.timeout(20):
             while not condition():
                 await asyncio.sleep(0)
 
