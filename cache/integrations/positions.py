@@ -27,7 +27,10 @@ COOKIE = "freshql-position-"
 COOKIE_SECONDS = 60
 
 MOST = 16
-"""Tokens of one request that are looked at. More are "all", which is seldom and never less."""
+"""Tokens of one request that stay as they are. More are merged."""
+
+_MOST_MERGED = 64
+"""More, and some that are none, are "all", which is seldom and never less."""
 
 _EVERYTHING = Token(everything=True).encode()
 
@@ -57,9 +60,18 @@ def received(request: Any, extensions: Mapping[str, Any] | None = None) -> Recei
 
 
 def few(tokens: Iterable[str]) -> tuple[str, ...]:
-    """These tokens without repetitions, or what stands for all of them if they are too many."""
+    """These tokens without repetitions, or one that stands for all of them if they are too many.
+
+    Answers that came at once differ by a few positions of one epoch: then merging loses nothing,
+    while "all" would have the outbox drained.
+    """
     distinct = tuple(dict.fromkeys(tokens))
-    return distinct if len(distinct) <= MOST else (_EVERYTHING,)
+    if len(distinct) <= MOST:
+        return distinct
+    decoded = [Token.decode(token) for token in distinct[: _MOST_MERGED + 1]]
+    known = [token for token in decoded if token is not None]
+    is_whole = len(known) == len(distinct) <= _MOST_MERGED
+    return (Token().merged(*known).encode() if is_whole else _EVERYTHING,)
 
 
 def _header(headers: Any) -> Sequence[Any]:

@@ -14,6 +14,7 @@ from cache.integrations.positions import (
     MOST,
     Received,
     can_send,
+    few,
     received,
     send,
 )
@@ -64,6 +65,18 @@ def test_more_than_are_looked_at_stand_for_all() -> None:
         assert received(came).tokens == everything
     assert len(received(request(freshql_position=",".join(map(str, range(MOST))))).tokens) == MOST
     assert len(received(request(cookie=cookies)).cookies) == MOST, "an answer expires so many"
+
+
+def test_answers_of_one_epoch_are_merged_however_many() -> None:
+    """As a socket keeps them whose twenty subscriptions are answered while the log moves."""
+    tokens = [Token({"e" * 16: number}).encode() for number in range(1, MOST + 5)]
+    assert few(tokens) == (Token({"e" * 16: MOST + 4}).encode(),)
+    assert few([*tokens, Token(outbox=frozenset(["a" * 16])).encode()]) == (
+        Token({"e" * 16: MOST + 4}, frozenset(["a" * 16])).encode(),
+    )
+    assert few([*tokens, "none"]) == (Token(everything=True).encode(),)
+    many = [Token({"e" * 16: number}).encode() for number in range(1_000)]
+    assert few(many) == (Token(everything=True).encode(),)
 
 
 def test_requests_of_other_frameworks_are_read() -> None:
