@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from .call import Call
 from .errors import StoreUnavailable
@@ -37,34 +36,28 @@ class Leasing:
         began = clock.now()
         token, found = None, None
         try:
-            while not (token or found) and (left := began + seconds - clock.now()) > 0:
-                token = await self._leases.acquire(call.key, seconds)
-                if token is None:
-                    await self._leases.wait(call.key, left)
-                # Whoever has the lease looks too: another may have had it, and given it back,
-                # between this load's look-up and now.
-                found = await refind()
-        except StoreUnavailable as error:
-            self._worker.tell(StoreFailed("lease", str(error)))
-        if found is not None:
+            try:
+                while not (token or found) and (left := began + seconds - clock.now()) > 0:
+                    token = await self._leases.acquire(call.key, seconds)
+                    if token is None:
+                        await self._leases.wait(call.key, left)
+                    # Whoever has the lease looks too: another may have had it, and given it back,
+                    # between this load's look-up and now.
+                    found = await refind()
+            except StoreUnavailable as error:
+                self._worker.tell(StoreFailed("lease", str(error)))
+            if found is None:
+                # Without a token: no lease is to be had, or whoever has it takes too long.
+                return await load()
             self._worker.tell(Leased(call.key, call.name, clock.now() - began))
-            load = partial(_found, found)
-        # Without a token: no lease is to be had, or whoever has it takes too long.
-        return await (load() if token is None else self._load(call, token, load))
-
-    async def _load(self, call: Call, token: str, load: Load) -> Outcome:
-        try:
-            return await load()
+            return found
         finally:
-            # Shielded: a lease that is not given back makes everybody wait for its end.
-            await asyncio.shield(asyncio.ensure_future(self._release(call.key, token)))
+            if token is not None:
+                # Shielded: a lease that is not given back makes everybody wait for its end.
+                await asyncio.shield(asyncio.ensure_future(self._release(call.key, token)))
 
     async def _release(self, key: str, token: str) -> None:
         try:
             await self._leases.release(key, token)
         except StoreUnavailable as error:
             self._worker.tell(StoreFailed("lease", str(error)))
-
-
-async def _found(outcome: Outcome) -> Outcome:
-    return outcome
