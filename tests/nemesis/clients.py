@@ -5,7 +5,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import orjson
@@ -13,13 +13,22 @@ import orjson
 from cache.protocol import Token
 from tests.history.records import History
 from tests.nemesis.goods import Goods
-from tests.nemesis.shop import Server
 
 HEADER = "FreshQL-Position"
 PATIENCE = 4.0
 """Seconds that a client waits for an answer. What it asked may have happened, then."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Asked(Protocol):
+    """A worker, by its name and address."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class Client:
         self._kept = ""
 
     async def ask(
-        self, http: httpx.AsyncClient, server: Server, document: str, **variables: Any
+        self, http: httpx.AsyncClient, server: Asked, document: str, **variables: Any
     ) -> Exchange:
         """Ask one worker. Whatever happens is an exchange."""
         sent = self._kept if self.echoes else ""
@@ -120,7 +129,7 @@ class Client:
         data = answer.get("data")
         return Exchange(start, end, server.name, token, told, data, is_whole=is_whole)
 
-    def _note(self, errors: list[dict[str, Any]], server: Server) -> None:
+    def _note(self, errors: list[dict[str, Any]], server: Asked) -> None:
         for error in errors:
             code = error.get("extensions", {}).get("code", "?")
             self.log.errors[code] += 1

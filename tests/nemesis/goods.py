@@ -63,24 +63,29 @@ def price(number: int) -> str:
 
 
 async def seeded(url: str, *, customers: int = 6, products: int = 8) -> tuple[Goods, History]:
-    """Fill a migrated database; what is there, and the history that begins with it."""
+    """Fill the migrated database behind a URL."""
     await connect(url)
     try:
-        goods, history = Goods(), History()
-        await _products(goods, history, products)
-        await _people(goods, history, customers)
-        await Leaderboard.create(
-            slug=BOARD,
-            name="Nemesis",
-            operator=Operator.INCREMENT,
-            order="DESC",
-            created_at=datetime.now(UTC),
-        )
-        goods.players = [f"player-{number}" for number in range(6)]
-        for player in goods.players:
-            history.counters[f"score:{player}"] = Counter(0, live=True)
+        return await filled(customers=customers, products=products)
     finally:
         await disconnect()
+
+
+async def filled(*, customers: int = 6, products: int = 8) -> tuple[Goods, History]:
+    """Fill the connected database; what is there, and the history that begins with it."""
+    goods, history = Goods(), History()
+    await _products(goods, history, products)
+    await _people(goods, history, customers)
+    await Leaderboard.create(
+        slug=BOARD,
+        name="Nemesis",
+        operator=Operator.INCREMENT,
+        order="DESC",
+        created_at=datetime.now(UTC),
+    )
+    goods.players = [f"player-{number}" for number in range(6)]
+    for player in goods.players:
+        history.counters[f"score:{player}"] = Counter(0, live=True)
     return goods, history
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from models.tables import Order, Product, ProductStats, Score, User
 from resolvers.ids import encode_id
 from tests.history.records import Final
 from tests.nemesis import documents
-from tests.nemesis.clients import Client, Exchange, Log
+from tests.nemesis.clients import Asked, Client, Exchange, Log
 from tests.nemesis.goods import BOARD, STAFF
 from tests.nemesis.recording import RANKS, label_of
 from tests.nemesis.shop import Server, Shop
@@ -54,27 +55,31 @@ async def _said(http: httpx.AsyncClient, server: Server) -> str:
 
 async def compare(shop: Shop, log: Log) -> None:
     """Write down, for every key, the database's value and what each worker serves."""
-    truth = await _truth(shop, log)
-    served: dict[str, dict[str, str]] = defaultdict(dict)
+    await connect(shop.database_url)
+    try:
+        true = await truth(log)
+    finally:
+        await disconnect()
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as http:
-        for server in shop.servers:
-            for key, who, value in await _served(http, server, log):
-                served[key][f"{server.name} to {who}"] = value
-    for key, final in truth.items():
-        log.history.finals.append(
-            Final(key, final.truth, served[key], version=final.version, count=final.count)
-        )
+        note(log, true, {server.name: await served(http, server, log) for server in shop.servers})
+
+
+def note(log: Log, true: Mapping[str, Final], shown: Mapping[str, Sequence["Served"]]) -> None:
+    """Put into the history what is true, and what each worker has shown."""
+    by_key: dict[str, dict[str, str]] = defaultdict(dict)
+    for worker, values in shown.items():
+        for key, who, value in values:
+            by_key[key][f"{worker} to {who}"] = value
+    for key, final in true.items():
+        log.history.finals.append(replace(final, served=by_key[key]))
 
 
 # ---- what is true ----
 
 
-async def _truth(shop: Shop, log: Log) -> Mapping[str, Final]:
-    await connect(shop.database_url)
-    try:
-        found = [*await _products(), *await _people(), *await _orders(log), *await _scores(log)]
-    finally:
-        await disconnect()
+async def truth(log: Log) -> Mapping[str, Final]:
+    """The rows of the connected database."""
+    found = [*await _products(), *await _people(), *await _orders(log), *await _scores(log)]
     lists: dict[str, list[str]] = {f"list:{slug}": [] for slug in log.goods.categories}
     for final in found:
         if final.key.removeprefix("place:") in log.goods.moved:
@@ -140,7 +145,8 @@ Served = tuple[str, str, str]
 """A key, to whom, and the value."""
 
 
-async def _served(http: httpx.AsyncClient, server: Server, log: Log) -> Sequence[Served]:
+async def served(http: httpx.AsyncClient, server: Asked, log: Log) -> Sequence[Served]:
+    """Everything that a worker shows, to whoever may see it."""
     goods = log.goods
     staff = Client(-1, log, viewer=STAFF, token=goods.staff[0].token, echoes=False)
     anybody = Client(-2, log, echoes=False)

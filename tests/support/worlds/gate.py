@@ -14,5 +14,9 @@ class Gate:
         self.reached.set()
         await self._open.wait()
 
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
     def open(self) -> None:
         self._open.set()
