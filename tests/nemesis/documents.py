@@ -28,10 +28,11 @@ BOARD = (
 )
 
 EDIT = (
-    "mutation Edit($a: UpdateProductInput!, $b: UpdateProductInput!) {"
+    "mutation Edit($a: UpdateProductInput!, $b: UpdateProductInput!,"
+    " $c: UpdateProductInput!, $d: UpdateProductInput!) {"
     + "".join(
         f" {name}: updateProduct(input: ${name}) {{ product {{ {_ROW} }} {_ERRORS} }}"
-        for name in "ab"
+        for name in "abcd"
     )
     + " }"
 )

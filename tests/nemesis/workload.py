@@ -29,7 +29,7 @@ class Lane:
         self._goods = client.log.goods
         self._random = random.Random(client.number)
         self._record = Recorder(client)
-        everybody = [(self.catalogue, 5), (self.list, 2), (self.person, 1), (self.board, 1)]
+        everybody = [(self.catalogue, 5), (self.list, 4), (self.person, 1), (self.board, 1)]
         mine: list[tuple[Action, int]] = [*everybody, (self.view, 2)]
         if client.viewer == STAFF:
             mine += [(self.edit, 6), (self.move, 2), (self.score, 2), (self.status, 3)]
@@ -95,7 +95,9 @@ class Lane:
 
     async def edit(self) -> None:
         asked = {}
-        for name, identifier in zip("ab", self._random.sample(self._goods.edited, 2), strict=True):
+        for name, identifier in zip(
+            "abcd", self._random.sample(self._goods.edited, 4), strict=True
+        ):
             number = next(_labels)
             asked[name] = {
                 "id": identifier,
