@@ -30,13 +30,13 @@ _LONGEST_PART = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows that are to be published; `stuck` more were read, and were published already.
+    """Rows that are to be published; those with the ids `stuck` were read, and are already.
 
     Behind a page that is not full there was nothing more when it was read.
     """
 
     rows: Sequence[OutboxRow]
-    stuck: int
+    stuck: Collection[str]
     is_full: bool
 
 
@@ -107,7 +107,9 @@ class Publisher:
         if not self._rules.w1_epoch:
             found = [row for row in found if row.published is None]
         rows = [row for row in found if row.id not in marked and row.id not in done]
-        return Page(rows, len(found) - len(rows), is_full=len(found) >= limit)
+        wanted = {row.id for row in rows}
+        others = [row.id for row in found if row.id not in wanted]
+        return Page(rows, others, is_full=len(found) >= limit)
 
     async def current_epoch(self) -> str:
         """The epoch as the state server knows it now."""

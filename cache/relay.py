@@ -51,6 +51,8 @@ class Relay:
         self._rounds = Rounds(self._drain)
         self._seen: dict[str, float] = {}
         self._done: dict[str, Position] = {}
+        self._stuck = 0
+        """Rows that were published and are still not marked: another relay holds them, stopped."""
         self._pruned_at = -math.inf
         self._looked_at = -math.inf
 
@@ -107,17 +109,14 @@ class Relay:
 
     async def _publish_due(self, epoch: str) -> bool:
         """Publish the rows of a page that are due. Returns whether there may be more."""
-        page = await self._publisher.waiting(epoch)
-        rows = page.rows
-        now = self._clock.now()
+        done = {one: position for one, position in self._done.items() if position.epoch == epoch}
+        page = await self._publisher.waiting(epoch, done, self._stuck)
+        rows, now = page.rows, self._clock.now()
         # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
         seen = self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
-        self._done = {
-            row.id: self._done[row.id]
-            for row in rows
-            if row.id in self._done and self._done[row.id].epoch == epoch
-        }
-        due = [row for row in self._left(rows) if seen[row.id] <= now - self._patience]
+        self._done = {one: done[one] for one in page.stuck if one in done}
+        self._stuck = len(self._done)
+        due = [row for row in rows if seen[row.id] <= now - self._patience]
         if not due:
             return False
         async with self._outbox.unpublished(epoch, 2 * ROWS) as held:
@@ -189,7 +188,7 @@ class Relay:
                 await self._publisher.looked(head.epoch, pace)
                 self._publisher.drained(len(done), head.epoch)
                 return max([head, *done.values()])
-            stuck = page.stuck
+            stuck = len(page.stuck)
             await self._publisher.marks.flush()
 
     async def publish(self, ids: Iterable[str]) -> Mapping[str, Position | None]:

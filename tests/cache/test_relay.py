@@ -281,6 +281,19 @@ async def test_what_a_stopped_relay_holds_is_published_all_the_same(world: World
     assert world.published(identifier) is None
 
 
+async def test_what_comes_behind_a_page_of_those_is_published_too(world: World) -> None:
+    """1. A locks a page of rows, and is stopped. 2. B publishes them, and cannot mark them. 3. A
+    writer is killed before its purge: its row is behind those."""
+    relay = world.relay()
+    held = [await world.outbox.add([f"product:{number}"]) for number in range(ROWS)]
+    world.outbox.stopped = frozenset(held)
+    await looks(world, relay, DELTA)
+    await world.outbox.add(["last"])
+    await looks(world, relay, DELTA)
+    assert world.purged("last") == 1
+    assert world.purged("product:0") == world.purged(f"product:{ROWS - 1}") == 1
+
+
 async def test_a_relay_that_looks_only_at_what_is_free_would_not(world: World) -> None:
     """The control of the last one: `waiting` leaves out what is held, as SKIP LOCKED does."""
     relay = world.relay()
