@@ -152,8 +152,9 @@ class Cluster:
             until(lambda node=node: self._is_whole(node.facts()), 30.0)
 
     def _is_whole(self, facts: dict[str, str]) -> bool:
-        known = int(facts["cluster_known_nodes"]) == len(self.nodes)
-        return known and facts["cluster_state"] == "ok"
+        knows_all = int(facts["cluster_known_nodes"]) == len(self.nodes)
+        serves_all = int(facts["cluster_slots_ok"]) == SLOTS
+        return knows_all and serves_all and facts["cluster_state"] == "ok"
 
 
 @contextmanager

@@ -157,12 +157,14 @@ def test_a_question_that_crosses_slots_is_counted() -> None:
 async def test_messages_reach_every_node(three: Cluster, wire: GuardedCluster) -> None:
     async with wire.pubsub() as listener:
         await listener.subscribe("channel")
-        await listener.get_message(timeout=5.0)
         for node in three.nodes:
-            node.ask("PUBLISH", "channel", str(node.port))
-        heard = [(await listener.get_message(timeout=5.0) or {}).get("data") for _ in range(3)]
 
-    assert sorted(heard) == sorted(str(node.port).encode() for node in three.nodes)
+            async def is_heard(node: ClusterNode = node) -> bool:
+                node.ask("PUBLISH", "channel", node.port)
+                message = await listener.get_message(timeout=0.1)
+                return message is not None and message["data"] == str(node.port).encode()
+
+            await eventually(is_heard)
 
 
 # ---- finding the nodes ----
@@ -376,7 +378,7 @@ async def test_a_hung_node_is_waited_for_once(key_prefix: str) -> None:
             finally:
                 hung.server.resume()
 
-            assert 0.35 < took < 0.8
+            assert 0.35 < took < 2  # and not ten times 0.4
 
             async def answers_again() -> bool:
                 try:
