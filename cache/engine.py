@@ -99,7 +99,7 @@ class Cache:
         self.memory = MemoryTier(self.settings.memory_bytes)
         codec = codec or Codec()
         self._look_ups = LookUps(store, codec, self._worker)
-        resolver = self._make_resolver()
+        resolver = self._resolver = self._make_resolver()
         fills = Fills(
             store,
             self._worker,
@@ -256,6 +256,11 @@ class Cache:
         relays publish it later, and this request's token holds the id (W5).
         """
         await self._shielded(self._publish_row(identifier, frozenset(tags)))
+
+    async def resolve(self, barrier: Barrier) -> None:
+        """J5: what a barrier asks for, before anything is read for it; see `Session.repeats`."""
+        if self._resolver.is_due(barrier):
+            await self._resolver.resolve(barrier)
 
     async def new_epoch(self) -> Position:
         """Invalidate everything, in constant time. Raises `StoreUnavailable`."""

@@ -26,6 +26,16 @@ class Session:
             token = token.merged(Token.at(self.cache.applied))
         return token.encode()
 
+    async def repeats(self, identifier: str) -> None:
+        """W6: what this request was to do was done before, with the outbox row `identifier`.
+
+        Call it before anything of the answer is read: whoever did it may have been another worker,
+        that committed and has not published yet. Raises the outbox's errors.
+        """
+        if self.cache.rules.w6_replay:
+            self.barrier.add_outbox(identifier)
+            await self.cache.resolve(self.barrier)
+
     @property
     def is_unpublished(self) -> bool:
         """Whether this request made a write whose purge is not published."""

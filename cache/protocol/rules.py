@@ -37,6 +37,8 @@ class Rules:
     """... and the heads of the request's look-ups."""
     w5_used: bool = True
     """... and the newest position of what it used."""
+    w6_replay: bool = True
+    """Whoever repeats what another did publishes that one's purge before it answers."""
 
     # ---- following the log ----
     f1_atomic: bool = True

@@ -228,8 +228,7 @@ class Writes:
         if not self._world.replays:
             return
         identifier, written = self._world.replays[-1]
-        if "w6_replay" not in self._broken:
-            self._request.session.barrier.add_outbox(identifier)
+        await self._request.session.repeats(identifier)
         self._request.context.loader.clear()
         self._request.written.append(written)
         self._request.own = raised(self._request.own, dict.fromkeys(written.cells, written.version))

@@ -55,7 +55,7 @@ FAULTS: Mapping[str, float] = {
     "database_down": 0.5,
     "server_down": 0.5,
 }
-HABITS = frozenset({"w3_lock", "w3_tags", "w4_reload", "w6_replay", "f3_primary", "f4_rows"})
+HABITS = frozenset({"w3_lock", "w3_tags", "w4_reload", "f3_primary", "f4_rows"})
 """Rules that an application keeps, not the engine: its own code here has a switch for each."""
 
 
