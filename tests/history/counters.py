@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from tests.history.findings import Findings, Growing, Overlaps
+from tests.history.findings import Findings, Growing, Overlaps, largest
 from tests.history.records import Counter, Outcome, Read, Write
 from tests.history.windows import Windows
 
@@ -101,10 +101,10 @@ class Counted:
         floors: list[tuple[str, tuple[int, Any] | None]] = []
         if read.echoes:
             own = self._own.get(read.client)
-            floors.append(("read your writes", own and own.by(read.start)))
+            floors.append(("read your writes", largest(own, read.start)))
             for epoch, identifier in read.sent.positions.items():
                 told = self._told.get(epoch)
-                floors.append(("position", told and told.by(identifier)))
+                floors.append(("position", largest(told, identifier)))
         due = read.start if self.counter.live else self.windows.due(read.start)
         floors.append(("stale", (_by(self._done, due), None)))
         return floors

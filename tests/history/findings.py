@@ -84,6 +84,11 @@ class Growing:
         return None if index == len(self._moments) else self._moments[index]
 
 
+def largest(growing: Growing | None, moment: float) -> tuple[int, Any] | None:
+    """What it was by then; None where nothing grew."""
+    return None if growing is None else growing.by(moment)
+
+
 @dataclass
 class Overlaps:
     """How many intervals are under way during another."""

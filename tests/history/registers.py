@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.history.findings import Findings, Growing, Overlaps
+from tests.history.findings import Findings, Growing, Overlaps, largest
 from tests.history.records import Outcome, Read, Write
 from tests.history.windows import Windows
 
@@ -53,9 +53,9 @@ class Register:
             self._by_value[write.value].append(write)
         self._shows = {read.value for read in self.reads}
         for write in self.writes:
-            if (version := self._version_made_by(write)) is not None:
-                self._is(write.value, version, write)
-                self._began[version] = write.start
+            if (made := self._version_made_by(write)) is not None:
+                self._is(write.value, made, write)
+                self._began[made] = write.start
         for read in self.reads:
             if read.version is not None:
                 self._is(read.value, read.version, read)
@@ -193,10 +193,10 @@ class Register:
             floors.append(("own payload", None if mine is None else (mine, None)))
         if read.echoes:
             own = self._own.get(read.client)
-            floors.append(("read your writes", own and own.by(read.start)))
+            floors.append(("read your writes", largest(own, read.start)))
             for epoch, identifier in read.sent.positions.items():
                 told = self._told.get(epoch)
-                floors.append(("position", told and told.by(identifier)))
+                floors.append(("position", largest(told, identifier)))
         floors.append(("stale", self._known.by(self.windows.due(read.start))))
         return floors
 

@@ -31,12 +31,12 @@ def found(*records: Write | Read, **more: Any) -> dict[str, int]:
 
 
 def write(start: float, value: str, version: int | None = None, **more: Any) -> Write:
-    more = {"key": "a", "client": 1, "end": start + 0.1} | more
+    more = {"key": "a", "client": 1, "end": start + 0.1, **more}
     return Write(start=start, value=value, version=version, **more)
 
 
 def read(start: float, value: str, version: int | None = None, **more: Any) -> Read:
-    more = {"key": "a", "client": 2, "end": start + 0.1} | more
+    more = {"key": "a", "client": 2, "end": start + 0.1, **more}
     return Read(start=start, value=value, version=version, **more)
 
 

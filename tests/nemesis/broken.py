@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 import gql.app
 from cache import Cache
 from cache.protocol import ALL
+from cache.stores.connection import open_redis
 from gql.settings import load
 from tests.nemesis import watched
 from tests.nemesis.naive import CacheAside, TagSets
@@ -54,7 +55,7 @@ def _naive(design: Callable[..., Cache]) -> Starlette:
     settings = load()
 
     def made(store: Any, **options: Any) -> Cache:
-        redis = gql.app.open_redis(settings.redis)
+        redis = open_redis(settings.redis)
         return design(store, redis=redis, prefix=settings.key_prefix, **options)
 
     return _with(made)
@@ -65,5 +66,5 @@ def _without(*rules: str) -> Starlette:
 
 
 def _with(cache: Callable[..., Cache]) -> Starlette:
-    gql.app.Cache = cache  # type: ignore[assignment,misc]  # what the composition root makes
+    vars(gql.app)["Cache"] = cache  # what the composition root makes
     return watched.create_app()

@@ -74,7 +74,8 @@ class Log:
     def _fields(self, records: list[Any], kind: str) -> int:
         """Summed up from where the last look ended."""
         seen, total = self._counted[kind]
-        total += sum(record.fields for record in records[seen:])
+        more: int = sum(record.fields for record in records[seen:])
+        total += more
         self._counted[kind] = (len(records), total)
         return total
 

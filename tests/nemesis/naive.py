@@ -4,7 +4,7 @@ Both look up, load and store; they differ in how they find what a write has to r
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
@@ -36,11 +36,11 @@ class CacheAside(Cache):
         await self.invalidate(tags)
 
     async def _get(self, call: Call) -> bytes | None:
-        found: bytes | None = await self._redis.hget(self._thing(call), call.key)  # type: ignore[misc]  # redis-py's union
-        return found
+        found: Any = await self._redis.hget(self._thing(call), call.key)
+        return cast("bytes | None", found)
 
     async def _put(self, call: Call, value: bytes) -> None:
-        await self._redis.hset(self._thing(call), call.key, value)  # type: ignore[misc,arg-type]  # as above; bytes are well
+        await self._redis.hset(self._thing(call), call.key, value)
         await self._redis.expire(self._thing(call), LIFE)
 
     def _thing(self, call: Call) -> str:
@@ -52,17 +52,17 @@ class TagSets(CacheAside):
 
     async def invalidate(self, tags: Iterable[str]) -> None:
         for tag in tags:
-            keys = await self._redis.smembers(self._tag(tag))  # type: ignore[misc]  # redis-py's union
+            keys = await self._redis.smembers(self._tag(tag))
             await self._redis.delete(self._tag(tag), *keys)
 
     async def _get(self, call: Call) -> bytes | None:
-        found: bytes | None = await self._redis.get(self._entry(call))
-        return found
+        found: Any = await self._redis.get(self._entry(call))
+        return cast("bytes | None", found)
 
     async def _put(self, call: Call, value: bytes) -> None:
         await self._redis.set(self._entry(call), value, ex=LIFE)
         for tag in call.tags():
-            await self._redis.sadd(self._tag(tag), self._entry(call))  # type: ignore[misc]  # as above
+            await self._redis.sadd(self._tag(tag), self._entry(call))
             await self._redis.expire(self._tag(tag), LIFE)
 
     def _entry(self, call: Call) -> str:

@@ -192,12 +192,7 @@ async def past_its_loader(desk: Desk, patch: Patch, broken: bool) -> None:
 
 async def _is_stored(desk: Desk) -> bool:
     """Whether R's first field is answered: its row is in Redis."""
-    return bool(await desk.redis.exists(*await _entries(desk)) if await _entries(desk) else False)
-
-
-async def _entries(desk: Desk) -> list[bytes]:
-    found: list[bytes] = await desk.redis.keys(f"{desk.prefix}:e:*product*")
-    return found
+    return bool(await desk.redis.keys(f"{desk.prefix}:e:*product*"))
 
 
 async def cut_off_from_redis(desk: Desk, patch: Patch, broken: bool) -> None:
