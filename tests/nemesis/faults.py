@@ -201,8 +201,8 @@ class Nemesis:
             names = [self._next()]
             if self._chance.random() < 0.25 and played + 2 <= number:
                 names.append(self._next())
-            await asyncio.gather(*(self._one(name) for name in _apart(names)))
-            played += len(_apart(names))
+            await asyncio.gather(*(self._one(name) for name in apart(names)))
+            played += len(apart(names))
             await asyncio.sleep(self._chance.choice((0.0, 0.1, 0.4)))
         return played
 
@@ -231,7 +231,7 @@ async def _noted(history: History, name: str) -> AsyncIterator[None]:
         history.faults.append(Fault(name, begin, time.monotonic()))
 
 
-def _apart(names: list[str]) -> list[str]:
+def apart(names: list[str]) -> list[str]:
     """Two faults at once must not undo each other: not both of one thing, or of several."""
     things = [name.split()[0] for name in names]
     if len(set(things)) < len(things) or not {"connections", "delayed"}.isdisjoint(things):
