@@ -194,7 +194,9 @@ def is_unavailable(error: BaseException) -> bool:
             return True
         if _is_refusal(seen):
             return True
-        seen = seen.__cause__ or seen.__context__ or _wrapped(seen)
+        # A context that was suppressed (`from None`) is what the error is not about.
+        context = None if seen.__suppress_context__ else seen.__context__
+        seen = seen.__cause__ or context or _wrapped(seen)
     return False
 
 

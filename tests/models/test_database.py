@@ -327,3 +327,12 @@ def test_refusals_of_the_server_mean_that_it_is_unavailable(state: str) -> None:
 
     assert is_unavailable(error)
     assert not is_unavailable(wrong)
+
+
+def test_what_an_error_is_not_about_says_nothing() -> None:
+    """A load that fails for its own reason after the network did is not a database that is away."""
+    own = ValueError("a mistake of its own")
+    own.__context__ = ConnectionRefusedError()
+    assert is_unavailable(own)
+    own.__suppress_context__ = True
+    assert not is_unavailable(own)
