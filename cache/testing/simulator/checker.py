@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from .worker import SimulatedWorker
     from .world import World
 
-HEALING = 10.0
-"""Seconds after a fault within which the staleness bound holds again (promise 4)."""
-
 
 class Violation(AssertionError):  # noqa: N818 - what it names is what it is
     """A promise was broken; `steps` is what led there."""
@@ -68,7 +65,8 @@ class Checker:
             if worker.cache.is_current:
                 why = "what was acknowledged when this worker had lost the servers"
                 demands.append(Demand(why, worker.regained, settled=True))
-        if world.now >= world.troubled_at + HEALING:
+        if world.health.is_well(worker.name):
+            world.statistics.bounded += 1
             old = known.acknowledged.before(world.now - MAX_STALENESS)
             demands.append(Demand("what was acknowledged more than Δ before", old))
         return demands

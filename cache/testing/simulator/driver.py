@@ -9,8 +9,9 @@ from typing import Any
 from .application import OF_CATEGORIES
 from .database import tag_of
 from .gates import Gate
+from .health import UNTIMED
 from .request import Operation
-from .world import UNTIMED, Choice, World
+from .world import Choice, World
 
 _ATTEMPTS = 20
 
@@ -80,7 +81,7 @@ class Driver:
         seconds = self._chance.choice(self._scenario.waits)
         if not self._scenario.calm:
             return ("wait", seconds)
-        moment = self._world.next_moment()
+        moment = self._world.health.margin()
         if moment <= 0.001:
             late = min(
                 (gate for gate in self._world.openable() if gate.at not in UNTIMED),

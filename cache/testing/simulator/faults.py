@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 ASKED = ("state", "entries", "leases")
 """Where a call may be lost."""
 
-HARMLESS = frozenset({"evict_entry", "evict_watermark", "evict_memory", "disconnect", "crash"})
-"""Faults through which the staleness bound holds: DESIGN.md's table says "a miss" of an eviction,
-and "within Δ" of a process that is killed."""
-
 
 class Faults:
     """The faults of one world, and how they are healed."""
@@ -29,11 +25,9 @@ class Faults:
         self.servers = ServerFaults(world)
 
     @property
-    def are_active(self) -> bool:
-        world = self._world
-        if self.servers.are_active or world.database.is_down:
-            return True
-        return any(worker.is_paused or worker.link.is_cut for worker in world.workers.values())
+    def are_everywhere(self) -> bool:
+        """Whether something is away now that all workers need."""
+        return self.servers.are_active or self._world.database.is_down
 
     def strike(self, name: str, *arguments: str) -> str | None:
         """Let the fault `name` happen."""
@@ -42,15 +36,13 @@ class Faults:
         said = fault(*arguments)
         if said is not None:
             self._world.statistics.faults[name] += 1
-            if name not in HARMLESS:
-                self._world.troubled_at = self._world.now
+            self._world.health.strike(name, *arguments)
         return said
 
     def heal(self) -> None:
         """End whatever lasts."""
         world = self._world
-        if self.are_active:
-            world.troubled_at = world.now
+        world.health.time_passed()
         world.database.is_down = False
         for name, worker in world.workers.items():
             worker.is_paused = worker.link.is_cut = False

@@ -99,9 +99,11 @@ class Request:
 
     @property
     def looks_alone(self) -> bool:
-        """Whether every look-up of its worker is its own."""
+        """Whether every look-up of its worker is its own, and none of them only asks what became
+        of an outbox id."""
         return (
             len(self.operations) == 1
+            and not self.session.barrier.token.outbox
             and self.operations[0][0] in LEAVES
             and self.worker.running == {self}
             and not self.worker.has_flights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...protocol import ALL, Rules
 
@@ -103,17 +103,25 @@ class Scenario:
         return self.rules == ALL and not self.broken
 
 
+GENTLE = ("cut", "pause", "crash", "disconnect", "evict_entry", "evict_watermark", "evict_memory")
+"""Faults that leave the other workers well."""
+
+
 def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
     """A world of whatever kind: a part of the faults, a part of the functions ("swarm testing").
 
     Groce and others, "Swarm Testing", ISSTA 2012: leaving out features at random finds more than
     using all of them each time.
     """
-    calm = chance.random() < 0.25
-    faults = {} if calm else _some(chance, FAULTS, chance.choice((0.15, 0.3, 0.6)))
-    waits = (0.001, 0.02, 0.06, 0.13, 0.3) + (
-        () if calm else chance.choice(((), (1.2,), (1.2, 12, 70)))
-    )
+    scenario = _any(chance, rules)
+    if chance.random() < 0.4:
+        return _narrow(scenario, chance)
+    return _calm(scenario, chance) if chance.random() < 0.4 else scenario
+
+
+def _any(chance: random.Random, rules: Rules) -> Scenario:
+    faults = _some(chance, FAULTS, chance.choice((0.15, 0.3, 0.6)))
+    waits = chance.choice(((), (), (1.2,), (1.2, 12, 70)))
     return Scenario(
         workers=chance.choice((2, 2, 3, 4)),
         clients=chance.choice((2, 3, 4, 6)),
@@ -129,11 +137,10 @@ def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
         start=chance.choice((8, 15, 30)),
         fault=chance.choice((0.3, 1, 3)) if faults else 0,
         wait=chance.choice((1, 3, 10)),
-        waits=waits,
+        waits=(0.001, 0.02, 0.06, 0.13, 0.3, *waits),
         slow=chance.choice((0.0, 0.15, 0.4)),
-        lagging="" if calm else chance.choice(("", "", "A", "B", "AB")),
+        lagging=chance.choice(("", "", "A", "B", "AB")),
         settling=chance.choice((0.02, 0.1)),
-        calm=calm,
         dense=chance.random() < 0.5,
         told=chance.choice((1, 2, 1_000)),
         lags=chance.random() < 0.5,
@@ -142,5 +149,43 @@ def any_scenario(chance: random.Random, rules: Rules = ALL) -> Scenario:
     )
 
 
+def _narrow(scenario: Scenario, chance: random.Random) -> Scenario:
+    """Two workers, few functions, one or two faults, often: races of few parts come up sooner."""
+    return replace(
+        scenario,
+        workers=2,
+        clients=2,
+        items=chance.choice((1, 1, 2)),
+        longest=chance.choice((1, 1, 3)),
+        reads=_few(chance, READS),
+        writes=_few(chance, WRITES),
+        faults=_few(chance, FAULTS),
+        fault=chance.choice((2, 4, 8)),
+        start=25,
+        settling=0.3,
+        lags=True,
+    )
+
+
+def _calm(scenario: Scenario, chance: random.Random) -> Scenario:
+    """Nothing is late, and faults leave the others well."""
+    gentle = {name: FAULTS[name] for name in GENTLE}
+    faults = chance.choice(({}, _some(chance, gentle, 0.5)))
+    return replace(
+        scenario,
+        calm=True,
+        faults=faults,
+        fault=chance.choice((0.3, 1)) if faults else 0,
+        waits=(0.02, 0.13, 0.3, 1.2),
+        slow=0.0,
+        lagging="",
+    )
+
+
 def _some(chance: random.Random, weights: Mapping[str, float], share: float) -> Mapping[str, float]:
     return {name: weight for name, weight in weights.items() if chance.random() < share}
+
+
+def _few(chance: random.Random, weights: Mapping[str, float]) -> Mapping[str, float]:
+    names = chance.sample(sorted(weights), chance.choice((1, 2, 3)))
+    return {name: weights[name] for name in names}

@@ -15,6 +15,8 @@ class Statistics:
     writes: int = 0
     overlaps: int = 0
     """Reads during which a write of what they read was committed."""
+    bounded: int = 0
+    """Reads to which the staleness bound was promised: their worker was well."""
     rests: int = 0
     """How often everything came to rest and was compared."""
     faults: Counter[str] = field(default_factory=Counter)
@@ -25,6 +27,7 @@ class Statistics:
         self.reads += other.reads
         self.writes += other.writes
         self.overlaps += other.overlaps
+        self.bounded += other.bounded
         self.rests += other.rests
         self.faults.update(other.faults)
         self.facts.update(other.facts)
@@ -32,8 +35,9 @@ class Statistics:
     def report(self) -> str:
         """In words, one a line."""
         return (
-            f"{self.reads:,} reads checked, {self.writes:,} writes; {self.overlaps:,} reads during "
-            f"a write of what they read; {self.faults.total():,} faults; compared at rest "
+            f"{self.reads:,} reads checked, of {self.bounded:,} requests while all was well; "
+            f"{self.writes:,} writes; {self.overlaps:,} reads during a write of what they read; "
+            f"{self.faults.total():,} faults; compared at rest "
             f"{self.rests:,} times\n"
             f"faults: {_listed(self.faults)}\nfacts: {_listed(self.facts)}"
         )

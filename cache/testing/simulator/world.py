@@ -15,6 +15,7 @@ from .client import Client
 from .database import Database, Part, Written, tag_of
 from .faults import Faults
 from .gates import Gate, Gates, Stage
+from .health import Health
 from .knowledge import Floor, Knowledge
 from .leases import SimulatedLeases
 from .logs import LogWatch
@@ -30,13 +31,6 @@ from .worker import Parts, SimulatedWorker, WorkerClock
 
 BEGIN = 1_700_000_000.0
 """The servers' time, in seconds (Unix), when a world begins."""
-
-LATE = 0.02
-"""Seconds after which a message is late: the staleness bound is not promised then."""
-
-UNTIMED = ("database", "commit")
-"""Statements may take their time: nobody is promised anything before a write is acknowledged.
-The relay's look at the outbox is not among them."""
 
 Choice = tuple[Any, ...]
 """One step, as plain values: what a scheduler chose, and what repeats it."""
@@ -71,7 +65,7 @@ class World:
         self.statistics = Statistics()
         self.loads: list[Position | None] = []
         self.replays: list[tuple[str, Written]] = []
-        self.troubled_at = float("-inf")
+        self.health = Health(self)
         self.database_failed = False
         self.calls = dict(calls(scenario))
         self.tags = ["other", "namespace:items", *map(tag_of, self.database.history)]
@@ -224,24 +218,8 @@ class World:
 
     def _wait(self, seconds: float) -> str | None:
         self.now = round(self.now + seconds, 6)
-        if self.faults.are_active or any(map(self._is_late, self.gates.pending)):
-            self.troubled_at = self.now
+        self.health.time_passed()
         return f"{seconds:g} s pass; it is {self.now:g}"
-
-    def _is_late(self, gate: Gate) -> bool:
-        if gate.at in UNTIMED or self.owner_of(gate) is None:
-            return False
-        began = gate.since if gate.due is None else max(gate.since, gate.due)
-        return self.now - began > LATE and self.gates.is_ready(gate)
-
-    def next_moment(self) -> float:
-        """How long nothing can be late."""
-        limits = [
-            (gate.since if gate.due is None or gate.stage is Stage.REPLY else gate.due) + LATE
-            for gate in self.gates.pending
-            if gate.at not in UNTIMED and self.owner_of(gate) is not None
-        ]
-        return max(0.0, min(limits, default=self.now + 1) - self.now)
 
     def _begin(self, client: str, worker: str, *operations: Operation) -> str | None:
         who, where = self.clients[client], self.workers[worker]
