@@ -10,8 +10,9 @@ from models.tables import Role, User
 from resolvers import clock, inputs, passwords, rights, tags
 from resolvers.context import Context, Viewer
 from resolvers.errors import ErrorCode, Refused, refused
+from resolvers.idempotency import Once, Secret, write_once
 from resolvers.sessions import Opened, digest_of, end_sessions, note_seen, open_session
-from resolvers.writing import write
+from resolvers.writing import Change, write
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -33,22 +34,32 @@ class ProfileChanges(msgspec.Struct, frozen=True):
     version: int | UnsetType = UNSET
 
 
-async def register(ctx: Context, who: Registration) -> int:
-    """Make a customer's account and return the user's number. Refuses a known e-mail address."""
-    password_hash = await passwords.hashed(who.password)
+async def register(ctx: Context, who: Registration, key: str | None = None) -> int:
+    """Make a customer's account and return the user's number. Refuses a known e-mail address.
+
+    `key` is an idempotency key, here and below.
+    """
+    secret = Secret(who.password, await passwords.hashed(who.password))
+
+    async def work(change: Change) -> int:
+        return await _make_account(change, who, secret.hashed)
+
+    return await write_once(ctx, Once("register", key, (who.name, who.email), secret), work)
+
+
+async def _make_account(change: Change, who: Registration, password_hash: str) -> int:
     try:
-        async with write(ctx) as change:
-            user = await User.create(
-                name=who.name,
-                email=who.email,
-                password_hash=password_hash,
-                role=Role.CUSTOMER,
-                created_at=clock.now(),
-            )
-            change.purges(tags.user(user.id), tags.account(user.id))
+        user = await User.create(
+            name=who.name,
+            email=who.email,
+            password_hash=password_hash,
+            role=Role.CUSTOMER,
+            created_at=clock.now(),
+        )
     except IntegrityError as error:
         message = "This e-mail address has an account already: log in instead."
         raise refused(ErrorCode.INVALID_INPUT, message, "input", "email") from error
+    change.purges(tags.user(user.id), tags.account(user.id))
     return int(user.id)
 
 

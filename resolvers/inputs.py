@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from resolvers.errors import Described, InvalidArgument
 
 MAX_NAME: Final = 200
+MAX_SKU: Final = 64
 MAX_DESCRIPTION: Final = 10_000
 MAX_EMAIL: Final = 254
 MAX_URL: Final = 2_000
@@ -19,6 +20,7 @@ MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 1_024
 MAX_STOCK: Final = 100_000_000
 MAX_KEY: Final = 400
+MAX_IDEMPOTENCY_KEY: Final = 200
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
@@ -30,6 +32,15 @@ def name(value: str, argument: str) -> str:
     if 1 <= len(stripped) <= MAX_NAME and not controls:
         return stripped
     expected = f"1 to {MAX_NAME} characters without control characters"
+    raise InvalidArgument(argument, expected, value)
+
+
+def sku(value: str, argument: str) -> str:
+    """Return a stock keeping unit: 1 to 64 printable characters, without space around them."""
+    stripped = value.strip()
+    if 1 <= len(stripped) <= MAX_SKU and stripped.isprintable():
+        return stripped
+    expected = f"1 to {MAX_SKU} printable characters"
     raise InvalidArgument(argument, expected, value)
 
 
@@ -64,6 +75,14 @@ def avatar_url(value: str, argument: str) -> str:
     if len(value) <= MAX_URL and value.isprintable() and " " not in value and _is_http(value):
         return value
     expected = f"an http or https address of at most {MAX_URL} characters"
+    raise InvalidArgument(argument, expected, value)
+
+
+def idempotency_key(value: str, argument: str) -> str:
+    """Return a client's own name for one call of a mutation: 1 to 200 printable characters."""
+    if 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and value.isprintable():
+        return value
+    expected = f"1 to {MAX_IDEMPOTENCY_KEY} printable characters, such as a UUID"
     raise InvalidArgument(argument, expected, value)
 
 

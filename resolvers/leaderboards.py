@@ -27,10 +27,11 @@ from models.tables import Direction, Leaderboard, Operator
 from resolvers import clock, inputs, policies, rights, tags
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, InvalidArgument, refused
+from resolvers.idempotency import Once, write_once
 from resolvers.ids import encode_id
 from resolvers.paging import Ordering, PageSpan
 from resolvers.rows import LeaderboardRow, ListItem, ListPage, TieColumnRow
-from resolvers.writing import write
+from resolvers.writing import Change
 
 OLDEST_FIRST: Final = Ordering("OLDEST", str)
 """The one order of the list of boards."""
@@ -91,26 +92,36 @@ class NewBoard(msgspec.Struct, frozen=True):
     self_reported: bool
 
 
-async def create_leaderboard(ctx: Context, wanted: NewBoard) -> str:
-    """Make a board, empty, and return its slug. For staff. Refuses a slug that is taken."""
+async def create_leaderboard(ctx: Context, wanted: NewBoard, key: str | None = None) -> str:
+    """Make a board, empty, and return its slug. For staff. Refuses a slug that is taken.
+
+    `key` is an idempotency key.
+    """
     rights.staff(ctx)
     checked = _checked(wanted)
+
+    async def work(change: Change) -> str:
+        return await _create(change, checked)
+
+    return await write_once(ctx, Once("createLeaderboard", key, checked), work)
+
+
+async def _create(change: Change, board: NewBoard) -> str:
     try:
-        async with write(ctx) as change:
-            await Leaderboard.create(
-                slug=checked.slug,
-                name=checked.name,
-                operator=checked.operator,
-                order=checked.order,
-                tie_columns=msgspec.to_builtins(checked.tie_columns),
-                self_reported=checked.self_reported,
-                created_at=clock.now(),
-            )
-            change.purges(tags.leaderboard(checked.slug), tags.LEADERBOARDS)
+        await Leaderboard.create(
+            slug=board.slug,
+            name=board.name,
+            operator=board.operator,
+            order=board.order,
+            tie_columns=msgspec.to_builtins(board.tie_columns),
+            self_reported=board.self_reported,
+            created_at=clock.now(),
+        )
     except IntegrityError as error:
-        message = f"There is a leaderboard {checked.slug!r} already: choose another slug."
+        message = f"There is a leaderboard {board.slug!r} already: choose another slug."
         raise refused(ErrorCode.INVALID_INPUT, message, "input", "slug") from error
-    return checked.slug
+    change.purges(tags.leaderboard(board.slug), tags.LEADERBOARDS)
+    return board.slug
 
 
 async def submit_score(ctx: Context, slug: str, submission: Submission) -> Submitted:

@@ -15,6 +15,7 @@ from models.tables import Order, OrderLine, OrderStatus, Product, User
 from resolvers import clock, inputs, rights, tags
 from resolvers.context import Context
 from resolvers.errors import Described, ErrorCode, InvalidArgument, Refused, UserError, refused
+from resolvers.idempotency import Once, write_once
 from resolvers.money import whole_units
 from resolvers.stock import give_back, lock_products, moved_tags, take
 from resolvers.writing import Change, write
@@ -39,24 +40,35 @@ class LineWanted(msgspec.Struct, frozen=True):
     quantity: int
 
 
-async def place_order(ctx: Context, lines: Sequence[LineWanted]) -> int:
+async def place_order(ctx: Context, lines: Sequence[LineWanted], key: str | None = None) -> int:
     """Order for the viewer and return the order's number in the table.
+
+    `key` is an idempotency key: with the same one a second order is not placed.
 
     Prices are read, stock taken, units sold and loyalty points counted in one transaction; the
     total is computed here. Refuses with UNAUTHENTICATED, NOT_FOUND or OUT_OF_STOCK (a path leads to
     each line); raises InvalidArgument for too many or too few lines or pieces.
     """
     user_id = rights.logged_in(ctx)
+    _merged(lines)
+
+    async def work(change: Change) -> int:
+        return await _place(change, user_id, lines)
+
+    return await write_once(ctx, Once("placeOrder", key, lines), work)
+
+
+async def _place(change: Change, user_id: int, lines: Sequence[LineWanted]) -> int:
     wanted = _merged(lines)
-    async with write(ctx) as change:
-        products = await lock_products(wanted)
-        await _take_all(lines, wanted, products)
-        total = sum(products[number].price_minor * count for number, count in wanted.items())
-        await _add_points(user_id, whole_units(total))
-        order_id = await _insert(user_id, total, [(products[it], wanted[it]) for it in wanted])
-        change.purges(*await moved_tags(products, wanted, stock=-1))
-        change.purges(tags.order(order_id), tags.order_lines(order_id), tags.account(user_id))
-        change.purges(tags.orders_of(user_id), tags.orders_of(user_id, OrderStatus.PENDING))
+    rows = await lock_products(wanted)
+    products = {number: row for number, row in rows.items() if row.deleted_at is None}
+    await _take_all(lines, wanted, products)
+    total = sum(products[number].price_minor * count for number, count in wanted.items())
+    await _add_points(user_id, whole_units(total))
+    order_id = await _insert(user_id, total, [(products[it], wanted[it]) for it in wanted])
+    change.purges(*await moved_tags(products, wanted, stock=-1))
+    change.purges(tags.order(order_id), tags.order_lines(order_id), tags.account(user_id))
+    change.purges(tags.orders_of(user_id), tags.orders_of(user_id, OrderStatus.PENDING))
     return order_id
 
 

@@ -15,18 +15,14 @@ NEWEST_FIRST: Final = Ordering("NEWEST", datetime)
 """The one order of a user's orders."""
 
 
-@cached(policies.ORDER, tags=lambda ctx, order_id: (tags.order(order_id), tags.ORDERS))
+@cached(policies.ORDER, tags=lambda ctx, order_id: (tags.order(order_id),))
 async def order(ctx: Context, order_id: int) -> OrderRow | None:
     """Return an order; None for anyone but its owner and staff."""
     found = await ctx.loaders.orders.load(order_id)
     return found if found is not None and ctx.viewer.may_see(found.user_id) else None
 
 
-def _line_tags(order_id: int) -> tuple[str, str]:
-    return tags.order_lines(order_id), tags.ORDERS
-
-
-@cached(policies.ORDER, tags=lambda ctx, order_id, owner_id: _line_tags(order_id))
+@cached(policies.ORDER, tags=lambda ctx, order_id, owner_id: (tags.order_lines(order_id),))
 async def order_lines(ctx: Context, order_id: int, owner_id: int) -> tuple[OrderLineRow, ...]:
     """Return the lines of an order, by their numbers; none for who may not see them.
 
@@ -37,11 +33,7 @@ async def order_lines(ctx: Context, order_id: int, owner_id: int) -> tuple[Order
     return await ctx.loaders.order_lines.load(order_id) or ()
 
 
-def _list_tags(user_id: int, status: OrderStatus | None) -> tuple[str, str]:
-    return tags.orders_of(user_id, status), tags.ORDERS
-
-
-@cached(policies.ORDER, tags=lambda ctx, user_id, status, span: _list_tags(user_id, status))
+@cached(policies.ORDER, tags=lambda ctx, user_id, status, span: (tags.orders_of(user_id, status),))
 async def order_page(
     ctx: Context, user_id: int, status: OrderStatus | None, span: PageSpan
 ) -> ListPage:
@@ -52,7 +44,7 @@ async def order_page(
     return NEWEST_FIRST.page(found)
 
 
-@cached(policies.ORDER, tags=lambda ctx, user_id, status: _list_tags(user_id, status))
+@cached(policies.ORDER, tags=lambda ctx, user_id, status: (tags.orders_of(user_id, status),))
 async def order_count(ctx: Context, user_id: int, status: OrderStatus | None) -> int:
     """Return how many orders a user has; 0 for who may not see them."""
     if not ctx.viewer.may_see(user_id):

@@ -7,6 +7,7 @@ purges, such as a database edited by hand.
 from typing import Final
 
 from cache import CachePolicy, CacheScope, Consistency
+from resolvers.tags import Namespace
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
@@ -15,27 +16,41 @@ DAY: Final = 24 * HOUR
 _PUBLIC: Final = CacheScope.PUBLIC
 _PRIVATE: Final = CacheScope.PRIVATE
 
-PRODUCT: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC)
+PRODUCT: Final = CachePolicy(
+    ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC, namespace=Namespace.PRODUCTS
+)
 """A product's row, and which product has a SKU."""
-STOCK: Final = CachePolicy(ttl=5, scope=_PUBLIC)
+STOCK: Final = CachePolicy(ttl=5, scope=_PUBLIC, namespace=Namespace.PRODUCTS)
 """Pieces in stock: the one value that changes with every order."""
-UNITS_SOLD: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC)
+UNITS_SOLD: Final = CachePolicy(ttl=MINUTE, scope=_PUBLIC, namespace=Namespace.PRODUCTS)
 """Units sold of a product."""
-PRODUCT_LIST: Final = CachePolicy(ttl=5 * MINUTE, scope=_PUBLIC)
+PRODUCT_LIST: Final = CachePolicy(ttl=5 * MINUTE, scope=_PUBLIC, namespace=Namespace.PRODUCTS)
 """Pages of product lists, and their counts."""
-CATALOGUE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+CATALOGUE: Final = CachePolicy(
+    ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC, namespace=Namespace.CATALOGUE
+)
 """Categories and brands."""
-PROFILE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+PROFILE: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC, namespace=Namespace.USERS)
 """A user's public profile."""
-ACCOUNT: Final = CachePolicy(ttl=HOUR, negative_ttl=MINUTE, scope=_PRIVATE)
+ACCOUNT: Final = CachePolicy(
+    ttl=HOUR, negative_ttl=MINUTE, scope=_PRIVATE, namespace=Namespace.USERS
+)
 """A user's e-mail, role and points: for the user and staff."""
-ORDER: Final = CachePolicy(ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PRIVATE)
+ORDER: Final = CachePolicy(
+    ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PRIVATE, namespace=Namespace.ORDERS
+)
 """An order, its lines, and lists of orders: for the owner and staff."""
 SESSION: Final = CachePolicy(
-    ttl=5 * MINUTE, negative_ttl=MINUTE, scope=_PUBLIC, consistency=Consistency.STRICT
+    ttl=5 * MINUTE,
+    negative_ttl=MINUTE,
+    scope=_PUBLIC,
+    consistency=Consistency.STRICT,
+    namespace=Namespace.SESSIONS,
 )
 """Whom a token speaks for: strict, so that a logout or a change of role counts at once, on every
 worker. Public, because this is how the viewer is found out; the token's digest
 is the key, and only who has the token can name it."""
-LEADERBOARD: Final = CachePolicy(ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC)
+LEADERBOARD: Final = CachePolicy(
+    ttl=DAY, negative_ttl=MINUTE, scope=_PUBLIC, namespace=Namespace.LEADERBOARDS
+)
 """Definitions of leaderboards and their list. What is on a board is live, never cached."""

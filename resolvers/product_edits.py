@@ -1,19 +1,18 @@
 """`updateProduct`: staff change a product, unless somebody else did in the meantime."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.database import locked
-from models.queries.keys import storable
-from models.tables import Brand, Category, Product
+from models.tables import Product
 from models.text import folded
 from resolvers import clock, rights, tags
 from resolvers.context import Context
-from resolvers.errors import ErrorCode, refused, shown
+from resolvers.errors import ErrorCode, refused
 from resolvers.scopes import Place, scopes_of
+from resolvers.slugs import brand_number, category_number
 from resolvers.tags import Aspect
 from resolvers.writing import write
 
@@ -41,7 +40,7 @@ async def update_product(ctx: Context, product_id: int, changes: ProductChanges)
     """
     rights.staff(ctx)
     async with write(ctx) as change:
-        product = await locked(Product.filter(id=product_id)).first()
+        product = await locked(Product.filter(id=product_id, deleted_at=None)).first()
         if product is None:
             raise refused(ErrorCode.NOT_FOUND, "There is no such product.", "input", "id")
         _check_version(product, changes)
@@ -78,39 +77,9 @@ async def _apply(product: Product, changes: ProductChanges) -> None:
         if value is not UNSET:
             setattr(product, column, value)
     if changes.category_slug is not UNSET:
-        product.category_id = await _number(_category, changes.category_slug, "categorySlug")
+        product.category_id = await category_number(changes.category_slug)
     if changes.brand_slug is not UNSET:
-        product.brand_id = await _number(_brand, changes.brand_slug, "brandSlug")
-
-
-async def _number(
-    find: Callable[[str], Awaitable[Any]], slug: str | None, argument: str
-) -> int | None:
-    """Return the number behind `slug`, None for None; refuse an unknown one."""
-    if slug is None:
-        return None
-    number: int | None = await find(slug)
-    if number is None:
-        raise refused(
-            ErrorCode.NOT_FOUND, f"Nothing has the slug {shown(slug)}.", "input", argument
-        )
-    return number
-
-
-async def _category(slug: str) -> Any:
-    return (
-        await Category.filter(slug__in=storable(Category, "slug", [slug]))
-        .first()
-        .values_list("id", flat=True)
-    )
-
-
-async def _brand(slug: str) -> Any:
-    return (
-        await Brand.filter(slug__in=storable(Brand, "slug", [slug]))
-        .first()
-        .values_list("id", flat=True)
-    )
+        product.brand_id = await brand_number(changes.brand_slug)
 
 
 def _columns(product: Product) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def facets(chosen: Selection, order: ProductOrder | None) -> frozenset[str]:
     ] or [tags.ALL]
     members = tags.facets(scopes, (Aspect.MEMBERS,))
     inside = tags.facets(scopes[-1:], _aspects(chosen, order))
-    return members | inside | {tags.PRODUCTS}
+    return members | inside
 
 
 def _aspects(chosen: Selection, order: ProductOrder | None) -> set[Aspect]:

@@ -1,5 +1,6 @@
 """Who may do what: each returns the viewer's number, or refuses."""
 
+from models.tables import Role
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, refused
 
@@ -22,4 +23,13 @@ def staff(ctx: Context) -> int:
     if not ctx.viewer.is_staff:
         role = ctx.viewer.role
         raise refused(ErrorCode.FORBIDDEN, f"This needs the role STAFF or ADMIN; you are {role}.")
+    return user_id
+
+
+def admin(ctx: Context) -> int:
+    """Return the number of the user who asks; refuse anyone who does not run the store."""
+    user_id = logged_in(ctx)
+    role = ctx.viewer.role
+    if role is not Role.ADMIN:
+        raise refused(ErrorCode.FORBIDDEN, f"This needs the role ADMIN; you are {role}.")
     return user_id

@@ -24,6 +24,7 @@ class ProductRow(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    deleted_at: datetime | None = None
 
 
 class CategoryRow(msgspec.Struct, frozen=True):

@@ -12,7 +12,10 @@ from resolvers.tags import Aspect
 
 
 async def lock_products(product_ids: Iterable[int]) -> dict[int, Product]:
-    """Return these products, locked. In the order of their numbers: no two orders deadlock."""
+    """Return these products, deleted ones too, locked.
+
+    In the order of their numbers: no two orders deadlock.
+    """
     wanted = sorted(set(product_ids))
     found = await locked(Product.filter(id__in=wanted)).order_by("id")
     return {product.id: product for product in found}
@@ -54,7 +57,8 @@ async def moved_tags(
             [Aspect.SOLD, Aspect.STOCK] if (product.stock > 0) != (after > 0) else [Aspect.SOLD]
         )
         purged |= {tags.sold(number)} | ({tags.stock(number)} if stock else set())
-        purged |= tags.facets(scopes[_place(product)], aspects)
+        if product.deleted_at is None:
+            purged |= tags.facets(scopes[_place(product)], aspects)
     return purged
 
 

@@ -7,15 +7,33 @@ A list of products depends on *facets*: one aspect (who is in it, names, prices,
 in every scope that the product is or was in, and nothing else: a new price leaves lists by name
 alone.
 
-A namespace is a tag on every entry of one kind: an import of many rows purges it instead of
-naming each.
+A namespace is a tag on every entry of one kind, by its policy (`resolvers/policies.py`): an import
+of many rows purges it instead of naming each, and so does `invalidateNamespace`.
 """
 
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
+from cache.policy import namespace_tag
 from models.tables import OrderStatus
+
+
+class Namespace(StrEnum):
+    """The kinds of entries: each policy names the one that its entries are of."""
+
+    PRODUCTS = "products"
+    """Rows, SKUs, stock, units sold, lists and counts of products."""
+    CATALOGUE = "catalogue"
+    """Categories and brands."""
+    USERS = "users"
+    """Profiles and accounts."""
+    ORDERS = "orders"
+    """Rows, lines, lists and counts of orders."""
+    SESSIONS = "sessions"
+    """Whom tokens speak for."""
+    LEADERBOARDS = "leaderboards"
+    """Definitions of leaderboards, and their list."""
 
 
 class Aspect(StrEnum):
@@ -30,12 +48,12 @@ class Aspect(StrEnum):
     """Which of them are in stock, not how many pieces."""
 
 
-PRODUCTS: Final = "products"
-"""The namespace of products: rows, SKUs, stock, units sold, lists and counts."""
-ORDERS: Final = "orders"
-"""The namespace of orders: rows, lines, lists and counts."""
-USERS: Final = "users"
-"""The namespace of users: profiles and accounts."""
+PRODUCTS: Final = namespace_tag(Namespace.PRODUCTS)
+"""Every entry about products."""
+ORDERS: Final = namespace_tag(Namespace.ORDERS)
+"""Every entry about orders."""
+USERS: Final = namespace_tag(Namespace.USERS)
+"""Every entry about users."""
 
 ALL: Final = "all"
 """The scope of every product."""

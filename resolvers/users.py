@@ -6,13 +6,13 @@ from resolvers.context import Context
 from resolvers.rows import AccountRow, UserRow
 
 
-@cached(policies.PROFILE, tags=lambda ctx, user_id: (tags.user(user_id), tags.USERS))
+@cached(policies.PROFILE, tags=lambda ctx, user_id: (tags.user(user_id),))
 async def user(ctx: Context, user_id: int) -> UserRow | None:
     """Return what anyone may see of a user."""
     return await ctx.loaders.users.load(user_id)
 
 
-@cached(policies.ACCOUNT, tags=lambda ctx, user_id: (tags.USERS,))
+@cached(policies.ACCOUNT, tags=lambda ctx, user_id: ())
 async def account(ctx: Context, user_id: int) -> AccountRow | None:
     """Return what only the user and staff may see; None for anyone else.
 

@@ -15,8 +15,9 @@ The rules are those of `docs/protocol.md`.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from tortoise.backends.base.client import NestedTransactionContext, TransactionalDBClient
 
@@ -28,16 +29,33 @@ from resolvers.context import Context
 _log = logging.getLogger(__name__)
 
 
+Last: TypeAlias = Callable[[str | None], Awaitable[None]]
+
+
 class Change:
     """A write that is under way: collects the tags of what it changes."""
 
     def __init__(self) -> None:
         """Begin without any."""
         self.tags: set[str] = set()
+        self._last: Last | None = None
 
     def purges(self, *tags: str) -> None:
         """After the commit, purge these."""
         self.tags.update(tags)
+
+    def wrote_nothing(self) -> None:
+        """Purge nothing: what was written is undone."""
+        self.tags.clear()
+
+    def at_last(self, last: Last) -> None:
+        """Run this last in the transaction, with the id of its outbox row if it has one."""
+        self._last = last
+
+    async def end(self, row: str | None) -> None:
+        """Run what was to come last."""
+        if self._last is not None:
+            await self._last(row)
 
 
 @asynccontextmanager
@@ -57,6 +75,7 @@ async def write(ctx: Context) -> AsyncIterator[Change]:
             async with opened as connection:
                 yield change
                 ending = _Ending(ctx.cache, frozenset(change.tags))
+                await change.end(await ending.note())
                 await ending.commit(connection)
     finally:
         if ending is not None and ending.is_begun:
@@ -75,10 +94,13 @@ class _Ending:
         self.is_begun = False
         """Whether the commit may have happened."""
 
-    async def commit(self, connection: TransactionalDBClient) -> None:
+    async def note(self) -> str | None:
         outbox = self._cache.outbox if self._cache.rules.w1_outbox else None
         if self._tags and outbox is not None:
             self._row = await outbox.add(self._tags)
+        return self._row
+
+    async def commit(self, connection: TransactionalDBClient) -> None:
         self.is_begun = True
         await to_its_end(self._commit(connection))
 

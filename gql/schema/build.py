@@ -24,6 +24,8 @@ from gql.schema.leaderboards import (
 )
 from gql.schema.mutation import StoreMutation
 from gql.schema.operations import OperationRules
+from gql.schema.product_mutations import ProductMutation
+from gql.schema.purge_mutations import PurgeMutation
 from gql.schema.query import StoreQuery
 from gql.schema.scalars import SCALARS
 
@@ -48,7 +50,7 @@ class Query(StoreQuery, LeaderboardQuery):
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(StoreMutation, LeaderboardMutation):
+class Mutation(StoreMutation, ProductMutation, LeaderboardMutation, PurgeMutation):
     """All mutations."""
 
 

@@ -59,6 +59,7 @@ _describe(
         ErrorCode.FORBIDDEN: "The viewer's role does not allow this.",
         ErrorCode.CONFLICT: "It was changed in the meantime: read it again, then decide.",
         ErrorCode.OUT_OF_STOCK: "Fewer pieces are in stock than are wanted.",
+        ErrorCode.IDEMPOTENCY_MISMATCH: "The idempotency key was used with other arguments.",
         ErrorCode.UNAVAILABLE: "A part that this needs is away. Try again.",
     },
 )

@@ -9,6 +9,7 @@ from cache.leaderboard import Submission, Submitted
 from gql.schema.binding import bound, uncached
 from gql.schema.common import Outcome, UserError, errors_field, outcome_of
 from gql.schema.context import Info
+from gql.schema.given import checked_key, key_field
 from gql.schema.leaderboard_enums import Direction, Operator
 from gql.schema.leaderboard_types import ALL, Entry, Leaderboard, LeaderboardEntry, entry_of
 from gql.schema.scalars import SafeInt
@@ -52,6 +53,7 @@ class CreateLeaderboardInput:
     self_reported: bool = strawberry.field(
         default=False, description="Whether users submit scores for themselves."
     )
+    idempotency_key: str | None = key_field()
 
     def wanted(self) -> NewBoard:
         """Return the board that is asked for."""
@@ -170,7 +172,11 @@ class SubmitScorePayload:
 
 
 async def _create(info: Info, data: Annotated[CreateLeaderboardInput, _IN]) -> Any:
-    return await outcome_of(leaderboards.create_leaderboard(info.context.ctx, data.wanted()))
+    async def work() -> str:
+        key = checked_key(data.idempotency_key)
+        return await leaderboards.create_leaderboard(info.context.ctx, data.wanted(), key)
+
+    return await outcome_of(work())
 
 
 async def _submit(info: Info, data: Annotated[SubmitScoreInput, _IN]) -> Any:

@@ -1,4 +1,4 @@
-"""The store's mutations: each checks its input, writes, and answers with a payload.
+"""The mutations of accounts and orders: each checks its input, writes, and answers with a payload.
 
 A payload's fields are read after the write was committed and purged, by the same cached functions
 as everywhere: the answer is the first to see the change, and fills the cache with it.
@@ -12,24 +12,22 @@ import strawberry
 from gql.schema.binding import bound, uncached
 from gql.schema.common import Outcome, UserError, errors_field, outcome_of
 from gql.schema.context import Info
+from gql.schema.given import checked_key
 from gql.schema.inputs import (
     CancelOrderInput,
     ChangePasswordInput,
     LoginInput,
     LogoutInput,
     PlaceOrderInput,
-    RecordProductViewInput,
     RegisterInput,
     UpdateOrderStatusInput,
-    UpdateProductInput,
     UpdateProfileInput,
 )
 from gql.schema.order import Order
-from gql.schema.product import Product
 from gql.schema.user import User
-from resolvers import accounts, ordering, orders, product_edits, products, sessions, stats, users
+from resolvers import accounts, ordering, orders, sessions, users
 from resolvers.ids import decode_id
-from resolvers.rows import OrderRow, ProductRow, UserRow
+from resolvers.rows import OrderRow, UserRow
 from resolvers.sessions import Opened
 
 T = TypeVar("T")
@@ -44,10 +42,6 @@ async def _user(root: Outcome[int], info: Info) -> UserRow | None:
 
 async def _order(root: Outcome[int], info: Info) -> OrderRow | None:
     return None if root.value is None else await orders.order(info.context.ctx, root.value)
-
-
-async def _product(root: Outcome[int], info: Info) -> ProductRow | None:
-    return None if root.value is None else await products.product(info.context.ctx, root.value)
 
 
 def _token(root: Outcome[Opened]) -> str | None:
@@ -117,14 +111,6 @@ class UpdateProfilePayload:
     errors: list[UserError] = errors_field()
 
 
-@strawberry.type(description="What `updateProduct` came to.")
-class UpdateProductPayload:
-    """Over `Outcome[int]`."""
-
-    product: Product | None = bound(products.product, _product, "The product as it is now.")
-    errors: list[UserError] = errors_field()
-
-
 @strawberry.type(description="What `placeOrder` came to.")
 class PlaceOrderPayload:
     """Over `Outcome[int]`."""
@@ -149,17 +135,11 @@ class CancelOrderPayload:
     errors: list[UserError] = errors_field()
 
 
-@strawberry.type(description="What `recordProductView` came to.")
-class RecordProductViewPayload:
-    """Over `Outcome[int]`."""
-
-    product: Product | None = bound(products.product, _product, "The product; see its stats.")
-    errors: list[UserError] = errors_field()
-
-
 async def _register(info: Info, data: Annotated[RegisterInput, _IN]) -> Any:
     async def work() -> int:
-        return await accounts.register(info.context.ctx, data.checked())
+        return await accounts.register(
+            info.context.ctx, data.checked(), checked_key(data.idempotency_key)
+        )
 
     return await outcome_of(work())
 
@@ -184,17 +164,11 @@ async def _update_profile(info: Info, data: Annotated[UpdateProfileInput, _IN]) 
     return await outcome_of(work())
 
 
-async def _update_product(info: Info, data: Annotated[UpdateProductInput, _IN]) -> Any:
-    async def work() -> int:
-        ctx = info.context.ctx
-        return await product_edits.update_product(ctx, data.product_id(), data.checked())
-
-    return await outcome_of(work())
-
-
 async def _place_order(info: Info, data: Annotated[PlaceOrderInput, _IN]) -> Any:
     async def work() -> int:
-        return await ordering.place_order(info.context.ctx, data.checked())
+        return await ordering.place_order(
+            info.context.ctx, data.checked(), checked_key(data.idempotency_key)
+        )
 
     return await outcome_of(work())
 
@@ -215,17 +189,9 @@ async def _cancel_order(info: Info, data: Annotated[CancelOrderInput, _IN]) -> A
     return await outcome_of(work())
 
 
-async def _record_product_view(info: Info, data: Annotated[RecordProductViewInput, _IN]) -> Any:
-    async def work() -> int:
-        product_id = decode_id(data.product_id, "Product", "input.productId")
-        return (await stats.record_product_view(info.context.ctx, product_id)).id
-
-    return await outcome_of(work())
-
-
 @strawberry.type(description="What can be changed.")
 class StoreMutation:
-    """The mutations of accounts, products and orders."""
+    """The mutations of accounts and orders."""
 
     register: RegisterPayload = uncached(
         _register, "Make an account. It does not log in.", because=_WRITES
@@ -245,9 +211,6 @@ class StoreMutation:
     update_profile: UpdateProfilePayload = uncached(
         _update_profile, "Change the viewer's own profile.", because=_WRITES
     )
-    update_product: UpdateProductPayload = uncached(
-        _update_product, "Edit a product. For staff.", because=_WRITES
-    )
     place_order: PlaceOrderPayload = uncached(
         _place_order,
         "Order, for the viewer: all lines or none. The store computes the total.",
@@ -263,7 +226,4 @@ class StoreMutation:
         "Call off a pending or paid order; stock, points and units sold are given back. For its "
         "owner and staff.",
         because=_WRITES,
-    )
-    record_product_view: RecordProductViewPayload = uncached(
-        _record_product_view, "Count a view of a product. For everyone.", because=_WRITES
     )

@@ -16,7 +16,7 @@ from gql.schema.product import Product
 from gql.schema.user import User
 from resolvers.ids import encode_id
 from resolvers.orders import order, order_count, order_lines
-from resolvers.products import product
+from resolvers.products import sold_product
 from resolvers.rows import OrderLineRow, OrderRow, ProductRow, UserRow
 from resolvers.users import user
 
@@ -30,7 +30,7 @@ class OrderListing(Listing):
 
 
 async def _product(root: OrderLineRow, info: Info) -> ProductRow | None:
-    return await product(info.context.ctx, root.product_id)
+    return await sold_product(info.context.ctx, root.product_id)
 
 
 def _unit_price(root: OrderLineRow, info: Info) -> Money:
@@ -45,7 +45,9 @@ def _line_total(root: OrderLineRow, info: Info) -> Money:
 class OrderLine:
     """A line, over `OrderLineRow`."""
 
-    product: Product = bound(product, _product, "What was bought, as it is today.")
+    product: Product = bound(
+        sold_product, _product, "What was bought, as it is today; also when it is no longer sold."
+    )
     quantity: int = strawberry.field(description="How many pieces.")
     unit_price: Money = uncached(
         _unit_price, "What a piece cost when it was ordered.", because="computed from the row"

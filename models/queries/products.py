@@ -66,6 +66,7 @@ class ProductColumns(NamedTuple):
     created_at: datetime
     updated_at: datetime
     version: int
+    deleted_at: datetime | None
 
 
 _COLUMNS = (
@@ -79,11 +80,12 @@ _COLUMNS = (
     "created_at",
     "updated_at",
     "version",
+    "deleted_at",
 )
 
 
 async def products_by_id(ids: Collection[int]) -> dict[int, ProductColumns]:
-    """The products with these ids."""
+    """The products with these ids, deleted ones too."""
     rows = await Product.filter(id__in=list(ids)).values_list(*_COLUMNS)
     return {row[0]: ProductColumns(*row) for row in rows}
 
@@ -91,7 +93,7 @@ async def products_by_id(ids: Collection[int]) -> dict[int, ProductColumns]:
 async def product_ids_by_sku(skus: Collection[str]) -> dict[str, int]:
     """The ids of the products with these SKUs."""
     wanted = storable(Product, "sku", skus)
-    return dict(await Product.filter(sku__in=wanted).values_list("sku", "id"))
+    return dict(await Product.filter(sku__in=wanted, deleted_at=None).values_list("sku", "id"))
 
 
 async def product_page(wanted: ProductFilter, order: ProductOrder, window: Window) -> Page:
@@ -127,7 +129,7 @@ async def views_by_id(ids: Collection[int]) -> dict[int, int]:
 
 
 def _filtered(wanted: ProductFilter) -> QuerySet[Product]:
-    queryset = Product.all()
+    queryset = Product.filter(deleted_at=None)
     if wanted.search:
         queryset = queryset.filter(name_key__contains=folded(wanted.search))
     if wanted.category_path is not None:

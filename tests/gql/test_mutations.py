@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cache import StoreUnavailable
-from gql.schema import mutation
-from models.tables import Order, OrderLine, Product, User
-from resolvers import passwords, product_edits
+from gql.schema import product_mutations
+from models.tables import Category, Order, OrderLine, Product, User
+from resolvers import passwords, product_edits, tags
 from resolvers.ids import encode_id
 from tests.support.store import Answer, Store
 
@@ -37,6 +37,14 @@ FIELDS = {
         "order { status customer { loyaltyPoints } lines { product { stock } } }",
     ),
     "recordProductView": ("RecordProductViewInput", "product { sku stats { views } }"),
+    "createProduct": (
+        "CreateProductInput",
+        "product { id sku name description version stock price { amount } category { slug } "
+        "brand { slug } stats { unitsSold views } }",
+    ),
+    "deleteProduct": ("DeleteProductInput", "product { sku }"),
+    "invalidateTags": ("InvalidateTagsInput", "tags"),
+    "invalidateNamespace": ("InvalidateNamespaceInput", "namespace"),
 }
 
 
@@ -161,6 +169,70 @@ async def test_a_conflict_names_the_version_that_is(store: Store) -> None:
     assert (error["code"], error["currentVersion"]) == ("CONFLICT", 1)
 
 
+async def test_a_product_from_beginning_to_end(store: Store) -> None:
+    made = await run(
+        store,
+        "createProduct",
+        "staff",
+        sku=" N-1 ",
+        name="Nu Phone",
+        description="New.",
+        price="12.50",
+        categorySlug="smart",
+        brandSlug="acme",
+        stock=3,
+    )
+    assert made["errors"] == []
+    number = made["product"].pop("id")
+    assert made["product"] == {
+        "sku": "N-1",
+        "name": "Nu Phone",
+        "description": "New.",
+        "version": 1,
+        "stock": 3,
+        "price": {"amount": "12.50"},
+        "category": {"slug": "smart"},
+        "brand": {"slug": "acme"},
+        "stats": {"unitsSold": 0, "views": 0},
+    }
+    plain = await run(store, "createProduct", "admin", sku="N-2", name="Plain", price="0.00")
+    assert (plain["product"]["category"], plain["product"]["stock"]) == (None, 0)
+
+    lines = [{"productId": number, "quantity": 2}]
+    order = (await run(store, "placeOrder", "ada", lines=lines))["order"]
+    gone = await run(store, "deleteProduct", "staff", id=number)
+    assert gone == {"product": {"sku": "N-1"}, "errors": []}
+    for name, data, user in (
+        ("deleteProduct", {"id": number}, "staff"),
+        ("updateProduct", {"id": number, "name": "X"}, "staff"),
+        ("placeOrder", {"lines": lines}, "ada"),
+        ("recordProductView", {"productId": number}, None),
+    ):
+        assert (await refused(store, name, user, **data))["code"] == "NOT_FOUND", name
+    kept = await run(store, "cancelOrder", "ada", orderId=order["id"])
+    assert kept["order"]["lines"] == [{"product": {"stock": 3}}], "an order shows what was deleted"
+    again = await refused(store, "createProduct", "staff", sku="N-1", name="Other", price="1.00")
+    assert (again["code"], again["path"]) == ("INVALID_INPUT", ["input", "sku"])
+    assert "is, or was, another product's" in again["message"]
+
+
+async def test_purges_by_hand(store: Store) -> None:
+    """For a database that was edited by other means: here behind the cache's back."""
+    ask = f'{{ product(id: "{store.id("P-1")}") {{ name }} category(slug: "home") {{ name }} }}'
+    await store.worker.ask(ask)
+    await Product.filter(id=store.products["P-1"].id).update(name="Edited")
+    await Category.filter(slug="home").update(name="Edited")
+    assert (await store.worker.ask(ask))["product"]["name"] == "Alpha Phone"
+    tag = tags.product(store.products["P-1"].id)
+    payload = await run(store, "invalidateTags", "admin", tags=[tag, tag, "none such"])
+    assert payload == {"tags": [tag, "none such"], "errors": []}
+    assert (await store.other.ask(ask))["product"]["name"] == "Edited"
+    assert (await store.other.ask(ask))["category"]["name"] == "Home"
+    payload = await run(store, "invalidateNamespace", "admin", namespace="catalogue")
+    assert payload == {"namespace": "catalogue", "errors": []}
+    assert (await store.worker.ask(ask))["category"]["name"] == "Edited"
+
+
 async def test_an_order_and_its_cancellation(store: Store) -> None:
     lines = [
         {"productId": store.id("P-1"), "quantity": 1},
@@ -215,6 +287,7 @@ async def test_a_view_counts_at_once(store: Store) -> None:
 
 NOBODY = "UNAUTHENTICATED", None
 CUSTOMER = "FORBIDDEN", "ada"
+NEW = {"sku": "N-1", "name": "Nu", "price": "1.00"}
 
 
 @pytest.mark.parametrize(
@@ -235,6 +308,25 @@ CUSTOMER = "FORBIDDEN", "ada"
         ("updateProduct", {"id": "NO PRODUCT", "name": "X"}, "NOT_FOUND", "staff"),
         ("updateProduct", {"id": "PRODUCT", "brandSlug": "none such"}, "NOT_FOUND", "staff"),
         ("recordProductView", {"productId": "NO PRODUCT"}, "NOT_FOUND", None),
+        ("createProduct", NEW, *NOBODY),
+        ("createProduct", NEW, *CUSTOMER),
+        ("createProduct", {**NEW, "sku": "P-1"}, "INVALID_INPUT", "staff"),
+        ("createProduct", {**NEW, "sku": "x" * 65}, "INVALID_INPUT", "staff"),
+        ("createProduct", {**NEW, "sku": " "}, "INVALID_INPUT", "staff"),
+        ("createProduct", {**NEW, "stock": -1}, "INVALID_INPUT", "staff"),
+        ("createProduct", {**NEW, "categorySlug": ""}, "NOT_FOUND", "staff"),
+        ("createProduct", {**NEW, "brandSlug": "none such"}, "NOT_FOUND", "staff"),
+        ("deleteProduct", {"id": "PRODUCT"}, *NOBODY),
+        ("deleteProduct", {"id": "PRODUCT"}, *CUSTOMER),
+        ("deleteProduct", {"id": "NO PRODUCT"}, "NOT_FOUND", "staff"),
+        ("deleteProduct", {"id": "ORDER"}, "INVALID_INPUT", "staff"),
+        ("invalidateTags", {"tags": ["products"]}, *NOBODY),
+        ("invalidateTags", {"tags": ["products"]}, "FORBIDDEN", "staff"),
+        ("invalidateTags", {"tags": []}, "INVALID_INPUT", "admin"),
+        ("invalidateTags", {"tags": ["x"] * 101}, "INVALID_INPUT", "admin"),
+        ("invalidateTags", {"tags": ["x", ""]}, "INVALID_INPUT", "admin"),
+        ("invalidateNamespace", {"namespace": "orders"}, "FORBIDDEN", "staff"),
+        ("invalidateNamespace", {"namespace": "everything"}, "INVALID_INPUT", "admin"),
         ("login", {"email": "ada@example.com", "password": "wrong"}, *NOBODY),
         ("login", {"email": "nobody@example.com", "password": "wrong"}, *NOBODY),
         ("changePassword", {"current": "wrong", "new": GOOD}, "INVALID_INPUT", "ada"),
@@ -283,7 +375,7 @@ async def test_a_part_that_is_away_is_data_too(
     async def fail(*_: Any) -> int:
         raise failure
 
-    monkeypatch.setattr(mutation.product_edits, "update_product", fail)
+    monkeypatch.setattr(product_mutations.product_edits, "update_product", fail)
     error = await refused(store, "updateProduct", "staff", id=store.id("P-1"), name="X")
     assert (error["code"], error["path"]) == (code, None)
 

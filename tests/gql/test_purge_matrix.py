@@ -17,15 +17,19 @@ import pytest
 
 from cache import Cache, CachedFunction
 from cache.facts import Defect
+from cache.policy import namespace_tag
 from resolvers import catalogue, leaderboards, orders, product_lists, products, sessions, users
 from resolvers.ids import decode_id
 from resolvers.sessions import digest_of
+from resolvers.tags import Namespace
 from tests.support.matrix import (
     NEW_USER,
     PASSWORDS,
     Matrix,
     Mutate,
     cancel,
+    create,
+    delete,
     edit,
     matrix_shapes,
     move,
@@ -92,6 +96,11 @@ STEPS: dict[str, tuple[Mutate, int]] = {
     "logout": (run_as("bob", "logout"), 0),
     "password": (run_as("ada", "changePassword", **PASSWORDS), 0),
     "view": (view, 0),
+    "create": (create("N-1", stock=2), 3),
+    "create beside": (create("N-2", categorySlug=None, brandSlug=None), 2),
+    "delete": (delete("P-2"), 10),
+    "delete in no category": (delete("X-1"), 6),
+    "by hand": (run_as("admin", "invalidateTags", tags=["products:all:members"]), 15),
 }
 """Mutations, each with how many entries it may purge whose value stays.
 
@@ -147,6 +156,16 @@ LEFT_OUT: list[tuple[Mutate, str]] = [
     (run_as("ada", "updateProfile", name="Ada"), "account:{ada}"),
     (run_as(None, "register", **NEW_USER), "user:{next user}"),
     (run_as("bob", "logout"), "session:{bob}"),
+    (create("N-1"), "product:{next product}"),
+    (create("N-2"), "sku:N-2"),
+    (create("N-3"), "products:all:members"),
+    (create("N-4"), "products:category:smart:members"),
+    (create("N-5"), "products:category:electronics:members"),
+    (create("N-6"), "products:brand:acme:members"),
+    (delete("H-2"), "product:{H-2}"),
+    (delete("A-2"), "products:all:members"),
+    (delete("S-1"), "products:category:phones:members"),
+    (delete("P-2"), "products:brand:globex:members"),
 ]
 """Mutations, each with one tag of its purge that is left out."""
 
@@ -193,13 +212,14 @@ class PurgingAll(Cache):
     """Purges all that there is."""
 
     async def publish(self, identifier: str, tags: Iterable[str]) -> None:
-        wanted = {*tags, "products", "orders", "users", "categories"}
+        wanted = {*tags, *map(namespace_tag, Namespace)}
         await super().publish(identifier, wanted)
 
 
 async def _filled_in(store: Store, template: str) -> str:
     keys = {sku: product.id for sku, product in store.products.items()}
     keys |= {"ada": store.users["ada"].id, "next user": store.users["bob"].id + 1}
+    keys["next product"] = max(product.id for product in store.products.values()) + 1
     keys |= {label: decode_id(number, "Order") for label, number in store.orders.items()}
     digests = {"bob": digest_of(store.tokens["bob"])}
     filled = template

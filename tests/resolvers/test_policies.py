@@ -2,8 +2,18 @@
 
 import pytest
 
-from cache import CachedFunction, CacheScope
-from resolvers import catalogue, orders, product_lists, products, sessions, users
+from cache import CachedFunction, CachePolicy, CacheScope
+from resolvers import (
+    catalogue,
+    orders,
+    policies,
+    product_lists,
+    products,
+    sessions,
+    tags,
+    users,
+)
+from resolvers.tags import Namespace
 
 DAY = 86_400
 
@@ -40,3 +50,10 @@ def test_what_is_not_there_is_forgotten_sooner() -> None:
     """A negative entry is purged when the thing appears; this bounds what nobody purges."""
     for function in (products.product, catalogue.category, users.user, orders.order):
         assert function.policy.ttl_of(None, lambda: 0.0) == 60
+
+
+def test_every_policy_names_its_namespace_and_every_namespace_has_entries() -> None:
+    """So that `invalidateNamespace` and an import reach all entries of a kind."""
+    table = [policy for policy in vars(policies).values() if isinstance(policy, CachePolicy)]
+    assert {policy.namespace for policy in table} == set(Namespace)
+    assert tags.PRODUCTS in policies.STOCK.all_tags

@@ -102,6 +102,12 @@ async def matrix_shapes(store: Store) -> dict[str, Shape]:
     await User.filter(id=store.users["ada"].id).update(password_hash=hashed)
     shapes = product_shapes(store) | user_shapes(store)
     shapes |= order_shapes(store, {**store.orders, "next": next_order})
+    next_product = encode_id("Product", max(it.id for it in store.products.values()) + 1)
+    shapes["next product"] = Shape(
+        f'{{ product(id: "{next_product}") {{ name }} node(id: "{next_product}") {{ id }} }}'
+    )
+    for sku in ("N-1", "N-2"):
+        shapes[f"new product {sku}"] = Shape(f'{{ product(sku: "{sku}") {{ name stock }} }}')
     shapes["next user"] = Shape(f'{{ user(id: "{next_user}") {{ name }} }}')
     shapes["next user as node"] = Shape(
         f'{{ node(id: "{next_user}") {{ ... on User {{ name email }} }} }}', store.tokens["staff"]
@@ -136,6 +142,10 @@ _MUTATIONS = {
     "cancelOrder": ("CancelOrderInput", "order { status }"),
     "updateOrderStatus": ("UpdateOrderStatusInput", "order { status }"),
     "recordProductView": ("RecordProductViewInput", "product { name }"),
+    "createProduct": ("CreateProductInput", "product { name stock stats { unitsSold } }"),
+    "deleteProduct": ("DeleteProductInput", "product { name }"),
+    "invalidateTags": ("InvalidateTagsInput", "tags"),
+    "invalidateNamespace": ("InvalidateNamespaceInput", "namespace"),
 }
 
 
@@ -143,6 +153,17 @@ def edit(sku: str, **changes: Any) -> Mutate:
     async def mutate(store: Store, worker: Worker) -> None:
         data = {"id": store.id(sku), **changes}
         await _run(worker, "updateProduct", store.tokens["staff"], data)
+
+    return mutate
+
+
+def create(sku: str, **values: Any) -> Mutate:
+    return run_as("staff", "createProduct", **{**NEW_PRODUCT, "sku": sku, **values})
+
+
+def delete(sku: str) -> Mutate:
+    async def mutate(store: Store, worker: Worker) -> None:
+        await _run(worker, "deleteProduct", store.tokens["staff"], {"id": store.id(sku)})
 
     return mutate
 
@@ -185,4 +206,5 @@ async def view(store: Store, worker: Worker) -> None:
 
 
 PASSWORDS = {"current": "correct horse", "new": "battery staple"}
+NEW_PRODUCT = {"name": "Nu Phone", "price": "450.00", "categorySlug": "smart", "brandSlug": "acme"}
 NEW_USER = {"name": "Carl", "email": "carl@example.com", "password": "correct horse"}
