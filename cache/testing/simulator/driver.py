@@ -91,7 +91,7 @@ class Driver:
             if late is not None:
                 return ("open", late.name, self._world.gates.number_of(late))
             return ("wait", 0.001)
-        return ("wait", round(min(seconds, moment), 6))
+        return ("wait", round(min(seconds, moment - 0.0005), 6))
 
     def _begin(self) -> Choice:
         world, chance = self._world, self._chance

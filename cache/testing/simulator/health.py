@@ -21,7 +21,8 @@ The relays' looks at the outbox are not among them."""
 
 HARMLESS = frozenset({"evict_entry", "evict_watermark", "evict_memory", "disconnect", "crash"})
 """Faults through which the bound holds: an eviction is a miss, and what a process that is killed
-had not published the others do."""
+had not published the others do. One that has just started is not well yet: it may be the first to
+see what was left unpublished."""
 
 LOCAL = frozenset({"cut", "pause", "lose", "time_out"})
 """Faults of one worker: at the others the bound holds, for its writes too."""
@@ -51,7 +52,7 @@ class Health:
         if world.faults.are_everywhere:
             self._trouble(*world.workers)
         for name, worker in world.workers.items():
-            if worker.is_paused or worker.link.is_cut:
+            if worker.is_paused or worker.link.is_cut or not worker.is_alive:
                 self._trouble(name)
         for gate in world.gates.pending:
             if self._is_late(gate):
