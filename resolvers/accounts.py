@@ -10,7 +10,7 @@ from models.tables import Role, User
 from resolvers import clock, inputs, passwords, rights, tags
 from resolvers.context import Context, Viewer
 from resolvers.errors import ErrorCode, Refused, refused
-from resolvers.idempotency import Once, Secret, write_once
+from resolvers.idempotency import Call, Secret, write_once
 from resolvers.sessions import Opened, digest_of, end_sessions, note_seen, open_session
 from resolvers.writing import Change, write
 
@@ -44,7 +44,7 @@ async def register(ctx: Context, who: Registration, key: str | None = None) -> i
     async def work(change: Change) -> int:
         return await _make_account(change, who, secret.hashed)
 
-    return await write_once(ctx, Once("register", key, (who.name, who.email), secret), work)
+    return await write_once(ctx, Call("register", key, (who.name, who.email), secret), work)
 
 
 async def _make_account(change: Change, who: Registration, password_hash: str) -> int:

@@ -36,7 +36,7 @@ class Secret(msgspec.Struct, frozen=True):
     hashed: str
 
 
-class Once(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True):
     """A call of a mutation: its name, the client's key (None: none), what else it was asked.
 
     `arguments` are checked already, so that spellings of one value are the same.
@@ -62,7 +62,7 @@ class _Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[UserError, ...] = ()
 
 
-async def write_once(ctx: Context, call: Once, work: Callable[[Change], Awaitable[T]]) -> T:
+async def write_once(ctx: Context, call: Call, work: Callable[[Change], Awaitable[T]]) -> T:
     """Run `work` in a write; with a key only the first time, and then return what it came to.
 
     Raises `Refused` as `work` does, the first time and again; with IDEMPOTENCY_MISMATCH for a key
@@ -85,6 +85,15 @@ async def write_once(ctx: Context, call: Once, work: Callable[[Change], Awaitabl
     return cast("T", outcome.value)
 
 
+def mismatch(call: Call) -> Refused:
+    """Return the refusal of a key that was used with other arguments."""
+    message = (
+        f"This key was used for another {call.mutation} with other arguments: "
+        "use a new key for each thing that is to happen."
+    )
+    return refused(ErrorCode.IDEMPOTENCY_MISMATCH, message, "input", "idempotencyKey")
+
+
 async def _first(
     change: Change, key: str, work: Callable[[Change], Awaitable[int | str]]
 ) -> _Outcome:
@@ -100,13 +109,9 @@ async def _first(
     return outcome
 
 
-async def _again(ctx: Context, call: Once, kept: Kept) -> _Outcome:
+async def _again(ctx: Context, call: Call, kept: Kept) -> _Outcome:
     if not await _is_same(call, kept):
-        message = (
-            f"This key was used for another {call.mutation} with other arguments: "
-            "use a new key for each thing that is to happen."
-        )
-        raise refused(ErrorCode.IDEMPOTENCY_MISMATCH, message, "input", "idempotencyKey")
+        raise mismatch(call)
     if kept.outbox is not None:
         await ctx.session.repeats(kept.outbox)
     ctx.loaders.clear()
@@ -114,7 +119,7 @@ async def _again(ctx: Context, call: Once, kept: Kept) -> _Outcome:
     return msgspec.json.decode(kept.outcome or "", type=_Outcome)
 
 
-async def _is_same(call: Once, kept: Kept) -> bool:
+async def _is_same(call: Call, kept: Kept) -> bool:
     if call.digest != kept.arguments:
         return False
     return call.secret is None or await passwords.matches(kept.secret, call.secret.password)

@@ -27,7 +27,7 @@ from models.tables import Direction, Leaderboard, Operator
 from resolvers import clock, inputs, policies, rights, tags
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, InvalidArgument, refused
-from resolvers.idempotency import Once, write_once
+from resolvers.idempotency import Call, write_once
 from resolvers.ids import encode_id
 from resolvers.paging import Ordering, PageSpan
 from resolvers.rows import LeaderboardRow, ListItem, ListPage, TieColumnRow
@@ -103,7 +103,7 @@ async def create_leaderboard(ctx: Context, wanted: NewBoard, key: str | None = N
     async def work(change: Change) -> str:
         return await _create(change, checked)
 
-    return await write_once(ctx, Once("createLeaderboard", key, checked), work)
+    return await write_once(ctx, Call("createLeaderboard", key, checked), work)
 
 
 async def _create(change: Change, board: NewBoard) -> str:

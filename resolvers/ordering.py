@@ -15,7 +15,7 @@ from models.tables import Order, OrderLine, OrderStatus, Product, User
 from resolvers import clock, inputs, rights, tags
 from resolvers.context import Context
 from resolvers.errors import Described, ErrorCode, InvalidArgument, Refused, UserError, refused
-from resolvers.idempotency import Once, write_once
+from resolvers.idempotency import Call, write_once
 from resolvers.money import whole_units
 from resolvers.stock import give_back, lock_products, moved_tags, take
 from resolvers.writing import Change, write
@@ -55,7 +55,7 @@ async def place_order(ctx: Context, lines: Sequence[LineWanted], key: str | None
     async def work(change: Change) -> int:
         return await _place(change, user_id, lines)
 
-    return await write_once(ctx, Once("placeOrder", key, lines), work)
+    return await write_once(ctx, Call("placeOrder", key, lines), work)
 
 
 async def _place(change: Change, user_id: int, lines: Sequence[LineWanted]) -> int:

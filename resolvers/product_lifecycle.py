@@ -13,7 +13,7 @@ from models.text import folded
 from resolvers import clock, rights, tags
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, Refused, refused
-from resolvers.idempotency import Once, write_once
+from resolvers.idempotency import Call, write_once
 from resolvers.scopes import Place, scopes_of
 from resolvers.slugs import brand_number, category_number
 from resolvers.tags import Aspect
@@ -43,7 +43,7 @@ async def create_product(ctx: Context, wanted: NewProduct, key: str | None = Non
     async def work(change: Change) -> int:
         return await _create(change, wanted)
 
-    return await write_once(ctx, Once("createProduct", key, wanted), work)
+    return await write_once(ctx, Call("createProduct", key, wanted), work)
 
 
 async def delete_product(ctx: Context, product_id: int) -> int:

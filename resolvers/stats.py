@@ -6,11 +6,21 @@ Units sold are an entry like any other: `resolvers.products.units_sold`.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cache.writes import Applied, Batch, Lease, LeaseLost, NotAcknowledged, Snapshot
+from cache.writes import (
+    Applied,
+    Batch,
+    KeyReusedError,
+    Lease,
+    LeaseLost,
+    NotAcknowledged,
+    Once,
+    Snapshot,
+)
 from models.queries import write_behind
 from models.queries.write_behind import ProgressColumns
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, refused
+from resolvers.idempotency import Call, mismatch
 from resolvers.products import product
 from resolvers.rows import ProductRow
 
@@ -27,21 +37,30 @@ async def views(ctx: Context, product_id: int) -> int:
     return counted
 
 
-async def record_product_view(ctx: Context, product_id: int) -> ProductRow:
-    """Count one view and return the product. Raises `Refused`.
+async def record_product_view(ctx: Context, product_id: int, key: str | None = None) -> ProductRow:
+    """Count one view and return the product; with an idempotency key once only. Raises `Refused`.
 
     - NOT_FOUND: there is no such product.
     - UNAVAILABLE: the view was not acknowledged. The message says whether it may count all the
-      same (Redis did not answer in time) or certainly does not (Redis was not reached).
+      same (Redis did not answer in time) or certainly does not (Redis was not reached). With a key
+      it is safe to send it again.
+    - IDEMPOTENCY_MISMATCH: the key was used for another product.
     """
     row = await product(ctx, product_id)
     if row is None:
         raise refused(ErrorCode.NOT_FOUND, "There is no such product.", "input", "productId")
+    call = Call("recordProductView", key, product_id)
     try:
-        await ctx.views.add(str(product_id))
+        await ctx.views.add(str(product_id), once=_once(ctx, call))
+    except KeyReusedError as error:
+        raise mismatch(call) from error
     except NotAcknowledged as error:
         raise refused(ErrorCode.UNAVAILABLE, _explained(error)) from error
     return row
+
+
+def _once(ctx: Context, call: Call) -> Once | None:
+    return None if call.key is None else Once(call.id_for(ctx.viewer.user_id), call.digest)
 
 
 def _explained(error: NotAcknowledged) -> str:

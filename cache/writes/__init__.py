@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .flusher import Counts
-from .journal import Appended
+from .journal import Appended, KeyReusedError, Once
 from .progress import Applied, Batch, Lease, LeaseLost, Progress, Snapshot
 from .settings import WriteBehindSettings
 from .write_behind import NotAcknowledged, WriteBehind
@@ -13,9 +13,11 @@ __all__ = [
     "Applied",
     "Batch",
     "Counts",
+    "KeyReusedError",
     "Lease",
     "LeaseLost",
     "NotAcknowledged",
+    "Once",
     "Progress",
     "Snapshot",
     "WriteBehind",

@@ -12,9 +12,10 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from ..errors import StoreUnavailable
+from ..errors import CacheError, StoreUnavailable
 from ..stores.script import Argument, Script
 from .progress import START, Applied, Snapshot
+from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,22 @@ class Appended:
     id: str
     waiting: int
     value: int | None
+
+
+class KeyReusedError(CacheError, ValueError):
+    """An idempotency key came with other arguments than the first time. Nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A client's idempotency key and what it was asked with.
+
+    `key` is part of a key in Redis, so digest what clients send: it should be short, and tell apart
+    whose it is. `arguments` is a digest too, always of the same length.
+    """
+
+    key: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +115,37 @@ class Journal:
         """The key of the live hash of `key`."""
         return f"{self._slot}:live:{key}"
 
+    def once(self, once: Once) -> str:
+        """The key of what is kept of an idempotency key."""
+        return f"{self._slot}:once:{once.key}"
+
     # ---- for everybody ----
 
     async def append(self, key: str, amount: int, life: float, limit: int) -> Appended | None:
         """Append one operation; None if `limit` operations wait already."""
-        reply = await self._run(_APPEND, [self.live(key)], [key, amount, _ms(life), limit])
+        return self._appended(
+            await self._run(_APPEND, [self.live(key)], [key, amount, _ms(life), limit])
+        )
+
+    async def append_once(
+        self, once: Once, key: str, amount: int, settings: WriteBehindSettings
+    ) -> Appended | None:
+        """The same, the first time only; again it returns the first one's id.
+
+        Raises `KeyReusedError` where that was another operation.
+        """
+        keys = [self.live(key), self.once(once)]
+        arguments: list[Argument] = [key, amount, _ms(settings.live_ttl), settings.limit]
+        arguments += [once.arguments, _ms(settings.once_ttl)]
+        return self._appended(await self._run(_APPEND, keys, arguments))
+
+    def _appended(self, reply: list[Any]) -> Appended | None:
         if reply[0] == b"full":
             return None
+        if reply[0] == b"reused":
+            raise KeyReusedError("this idempotency key was used for another operation")
+        if reply[0] == b"again":
+            return Appended(reply[1].decode(), self._waiting, None)
         self._newest, self._waiting = reply[1].decode(), reply[2]
         return Appended(self._newest, self._waiting, None if reply[3] is None else int(reply[3]))
 

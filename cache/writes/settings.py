@@ -13,6 +13,7 @@ class WriteBehindSettings:
     - `batch`: operations of one transaction; when as many wait they are flushed at once.
     - `limit`: operations that may wait; more are refused, with nothing done.
     - `live_ttl`: how long a live value outlives its last change. It is rebuilt when asked for.
+    - `once_ttl`: how long an idempotency key is kept.
     - `lease`: how long a flusher that died keeps the others from going on.
     - `longest_pause`: between attempts while the database is away (0.1 s, then twice each time).
 
@@ -23,6 +24,7 @@ class WriteBehindSettings:
     batch: int = 1_000
     limit: int = 50_000
     live_ttl: float = 3_600.0
+    once_ttl: float = 86_400.0
     lease: float = 10.0
     longest_pause: float = 5.0
 

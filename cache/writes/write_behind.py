@@ -18,7 +18,7 @@ from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
 from ..errors import StoreUnavailable
 from .flusher import Counts, Flusher
-from .journal import Appended, Journal
+from .journal import Appended, Journal, Once
 from .live import LiveValues
 from .progress import Progress
 from .settings import WriteBehindSettings
@@ -69,11 +69,14 @@ class WriteBehind:
         """What this process has flushed."""
         return self.flusher.counts
 
-    async def add(self, key: str, amount: int = 1) -> Appended:
+    async def add(self, key: str, amount: int = 1, once: Once | None = None) -> Appended:
         """Add to the value of `key`; on return it is acknowledged: it is in Redis's stream.
 
-        Raises `NotAcknowledged` when Redis does not answer or too much waits already, and
-        `ValueError` for an empty key or an amount beyond ±(2^53 - 1).
+        With `once` it is added the first time only, also when the first time's outcome is unknown.
+
+        Raises `NotAcknowledged` when Redis does not answer or too much waits already,
+        `KeyReusedError` when `once` came with other arguments, and `ValueError` for an empty key or
+        an amount beyond ±(2^53 - 1).
         """
         if not key:
             raise ValueError("a key must have at least one character, got ''")
@@ -81,7 +84,10 @@ class WriteBehind:
             raise ValueError(f"an amount must be within ±{LARGEST}, got {amount}")
         settings = self.settings
         try:
-            appended = await self.journal.append(key, amount, settings.live_ttl, settings.limit)
+            if once is None:
+                appended = await self.journal.append(key, amount, settings.live_ttl, settings.limit)
+            else:
+                appended = await self.journal.append_once(once, key, amount, settings)
         except StoreUnavailable as error:
             raise NotAcknowledged(str(error), sent=_may_be_executed(error)) from error
         if appended is None:

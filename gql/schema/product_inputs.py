@@ -105,3 +105,4 @@ class RecordProductViewInput:
     """Input of `recordProductView`."""
 
     product_id: strawberry.ID = strawberry.field(description="The product's global id.")
+    idempotency_key: str | None = key_field()

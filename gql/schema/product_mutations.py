@@ -93,7 +93,8 @@ async def _delete_product(info: Info, data: Annotated[DeleteProductInput, _IN]) 
 async def _record_product_view(info: Info, data: Annotated[RecordProductViewInput, _IN]) -> Any:
     async def work() -> int:
         product_id = decode_id(data.product_id, "Product", "input.productId")
-        return (await stats.record_product_view(info.context.ctx, product_id)).id
+        key = checked_key(data.idempotency_key)
+        return (await stats.record_product_view(info.context.ctx, product_id, key)).id
 
     return await outcome_of(work())
 

@@ -251,3 +251,25 @@ def _cut_off(worker: Worker, patch: pytest.MonkeyPatch) -> None:
         raise StoreUnavailable("away")
 
     patch.setattr(worker.services.cache.store, "invalidate", away)
+
+
+# ---- written behind ----
+
+VIEW = (
+    "mutation($input: RecordProductViewInput!) { recordProductView(input: $input) "
+    "{ product { stats { views } } errors { code path } } }"
+)
+
+
+async def test_a_view_with_a_key_counts_once(store: Store) -> None:
+    async def view(sku: str, worker: Worker, user: str | None = None) -> Any:
+        data = {"productId": store.id(sku), "idempotencyKey": "one"}
+        token = store.tokens[user] if user else None
+        return (await worker.ask(VIEW, token, input=data))["recordProductView"]
+
+    for worker in (store.worker, store.other):
+        payload = await view("P-1", worker)
+        assert payload == {"product": {"stats": {"views": 1}}, "errors": []}
+    [error] = (await view("P-2", store.worker))["errors"]
+    assert error == {"code": "IDEMPOTENCY_MISMATCH", "path": ["input", "idempotencyKey"]}
+    assert (await view("P-2", store.worker, "ada"))["product"] == {"stats": {"views": 1}}

@@ -1,15 +1,25 @@
 -- Append one operation and add it to the live value, if that is there: then it is acknowledged.
--- KEYS[3] live hash; ARGV key, amount, life of the live hash (ms), limit of the stream.
+-- KEYS[3] live hash, KEYS[4] the call's idempotency key, if it has one; ARGV key, amount, life of the
+-- live hash (ms), limit of the stream, digest of the call's arguments, life of its key (ms).
 local now = incarnation()
 local epoch, _, world = opened(now)
 if not epoch then
   return {'closed', now}
+end
+-- In the same step as the append: whoever finds the key finds the operation, now or applied.
+local kept = KEYS[4] and redis.call('GET', KEYS[4])
+if kept then
+  local same = string.sub(kept, 1, #ARGV[5]) == ARGV[5]
+  return {same and 'again' or 'reused', string.sub(kept, #ARGV[5] + 1)}
 end
 local waiting = redis.call('XLEN', KEYS[1])
 if waiting >= tonumber(ARGV[4]) then
   return {'full', waiting}
 end
 local id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[1], 'n', ARGV[2])
+if KEYS[4] then
+  redis.call('SET', KEYS[4], ARGV[5] .. id, 'PX', ARGV[6])
+end
 local value = false
 if redis.call('HGET', KEYS[3], 'world') == world then
   value = redis.call('HINCRBY', KEYS[3], 'value', ARGV[2])

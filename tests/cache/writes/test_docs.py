@@ -52,7 +52,7 @@ async def test_the_example_of_the_page_runs(redis: Redis, key_prefix: str) -> No
     body = textwrap.indent(example, "    ")
     exec(f"async def example(redis, prefix, progress):\n{body}", names)
     await names["example"](redis, key_prefix, progress)  # type: ignore[operator] # made by exec
-    assert progress.rows == {"report.pdf": 3}
+    assert progress.rows == {"report.pdf": 8}
 
 
 def test_each_interleaving_of_the_page_has_a_test_and_no_test_is_without_one() -> None:
