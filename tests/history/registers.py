@@ -96,6 +96,10 @@ class Register:
         """When the write of a version began, as far as is known."""
         if version in self._began:
             return self._began[version]
+        # A write of unknown outcome that had the version if it happened; else any of its value.
+        begun = [it.start for it in self._by_value[self._values[version]] if it.version == version]
+        if begun:
+            return min(begun)
         writes = self._by_value.get(self._values[version], ())
         return min((write.start for write in writes), default=-math.inf)
 
@@ -145,9 +149,13 @@ class Register:
             self._check_read(read)
 
     def _shown(self) -> list[tuple[float, int, Read]]:
-        """A value that somebody was shown is committed by then."""
-        told = ((read, self.version_of(read)) for read in self.reads)
+        """A value that somebody was shown is committed by then. What is assumed is not known."""
+        told = ((read, self._certain_version_of(read)) for read in self.reads)
         return [(read.end, version, read) for read, version in told if version is not None]
+
+    def _certain_version_of(self, read: Read) -> int | None:
+        is_one = len(self._versions.get(read.value, ())) == 1
+        return self.version_of(read) if read.version is not None or is_one else None
 
     def _check_read(self, read: Read) -> None:
         self.found.field_reads += read.fields

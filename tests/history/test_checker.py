@@ -169,6 +169,15 @@ def test_a_value_that_comes_back() -> None:
     assert found(*there, maybe, read(9, "one")) == {}, "it may be the newest"
 
 
+def test_what_is_assumed_of_a_value_that_comes_back_is_not_held_against_others() -> None:
+    """Version 5 is known only by its readers: its own writer got no answer."""
+    there = write(1, "two", 2), write(2, "one", 3), write(3, "two", 4)
+    maybe = write(20, "one", 5, outcome=Outcome.UNKNOWN)
+    early = read(2.2, "one"), read(4.5, "two", 4)
+    assert found(*there, maybe, *early, read(21, "one", 5)) == {}
+    assert found(*there, maybe, read(21, "one", 5), read(23, "two", 4)) == {"stale": 1}
+
+
 # ---- counters ----
 
 
