@@ -39,3 +39,17 @@ def test_the_benchmark_of_look_ups_runs() -> None:
 
 def test_the_benchmark_of_following_runs() -> None:
     assert "within an eighth of it" in run("benchmarks.following", "--short")
+
+
+def test_the_benchmark_of_purges_runs() -> None:
+    said = run("benchmarks.purges", "--short").splitlines()
+    assert said[0].split() == ["entries", "watermark", "ratio", "tag", "set", "ratio"]
+    assert [line.split()[0] for line in said[1:]] == ["1", "1,000"]
+
+
+def test_the_benchmark_of_hits_in_memory_runs() -> None:
+    assert "a hit in memory" in run("benchmarks.memory_hits", "--short")
+
+
+def test_the_benchmark_of_first_fills_runs() -> None:
+    assert "follows the log" in run("benchmarks.first_fills", "--short")
