@@ -72,6 +72,7 @@ def test_an_outage_lasts_until_redis_is_back_or_the_worker_starts_anew() -> None
     lines = [(1, "started"), (2, "away"), (3, "back"), (4, "away"), (5, "started"), (6, "away")]
     diary = [{"at": at, "what": what} for at, what in lines]
     assert list(outages("w", diary, 9)) == [Fault("w", 2, 3), Fault("w", 4, 5), Fault("w", 6, 9)]
+    assert list(outages("w", [{"at": 7, "what": "failed"}], 9)) == [Fault("w", 7, 7)]
 
 
 def test_faults_at_once_are_of_different_things() -> None:

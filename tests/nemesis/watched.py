@@ -14,6 +14,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from cache.facts import BreakerChanged, Defect, Fact
+from cache.stores.connection import GuardedRedis
 from gql.app import create_app as create
 from tests.history.records import Fault
 
@@ -41,7 +42,20 @@ class Diary:
 
 def create_app() -> Starlette:
     """The store, observed."""
-    return create(observers=[Diary(Path(DIARY)).observe])
+    diary = Diary(Path(DIARY))
+    _note_failures(diary)
+    return create(observers=[diary.observe])
+
+
+def _note_failures(diary: Diary) -> None:
+    """Also single ones that open no breaker: a live value is read from SQL then as well."""
+    failed = GuardedRedis._failed
+
+    def noted(self: GuardedRedis, began: float, *, waited: bool) -> None:
+        diary.note("failed")
+        failed(self, began, waited=waited)
+
+    GuardedRedis._failed = noted  # type: ignore[method-assign]  # there is no fact for it
 
 
 def read_diary(directory: Path) -> list[dict[str, Any]]:
@@ -59,5 +73,7 @@ def outages(name: str, diary: Iterable[dict[str, Any]], end: float) -> Iterator[
         elif line["what"] in ("back", "started") and since is not None:
             yield Fault(name, since, line["at"])
             since = None
+        elif line["what"] == "failed":
+            yield Fault(name, line["at"], line["at"])
     if since is not None:
         yield Fault(name, since, end)
