@@ -78,7 +78,9 @@ class Recorder:
                 own=own,
                 fields=4,
             )
-        if f"place:{identifier}" in self._history.initial:
+        # Null beside an error is no value: the category could not be read.
+        is_told = row["category"] is not None or exchange.is_whole
+        if f"place:{identifier}" in self._history.initial and is_told:
             slug = (row["category"] or {}).get("slug", "")
             version = row["version"]
             self.read(exchange, f"place:{identifier}", slug, version=version, own=own, fields=2)
@@ -142,8 +144,9 @@ class Recorder:
         """Players' entries on the board; one who has none has 0."""
         window = ((exchange.part("leaderboard") or {}).get("window")) or {}
         for player, entry in zip(self._goods.players, window.get("entries", ()), strict=False):
-            count = 0 if entry is None else entry["score"]
-            self.read(exchange, f"score:{player}", count=count)
+            if entry is not None or exchange.is_whole:
+                count = 0 if entry is None else entry["score"]
+                self.read(exchange, f"score:{player}", count=count)
 
 
 def label_of(row: Any) -> str:

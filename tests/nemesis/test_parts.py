@@ -68,6 +68,16 @@ def test_what_is_there_and_said_not_to_be_is_a_read_of_it() -> None:
     assert [(read.key, read.value) for read in history.reads] == [("product:p", "missing")]
 
 
+def test_null_beside_an_error_is_no_value() -> None:
+    history = History(initial={"place:p": ("red", 1)})
+    recorder = Recorder(Client(1, Log(history, Goods(players=["ada"]))))
+    board = {"leaderboard": {"window": {"entries": [None]}}}
+    for is_whole, read in ((False, []), (True, ["place:p", "score:ada"])):
+        recorder.product(exchange({}, is_whole=is_whole), row(category=None))
+        recorder.scores(exchange(board, is_whole=is_whole))
+        assert [one.key for one in history.reads] == read
+
+
 def test_an_outage_lasts_until_redis_is_back_or_the_worker_starts_anew() -> None:
     lines = [(1, "started"), (2, "away"), (3, "back"), (4, "away"), (5, "started"), (6, "away")]
     diary = [{"at": at, "what": what} for at, what in lines]
