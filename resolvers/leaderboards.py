@@ -4,6 +4,7 @@ Ranks, entries and sizes are read from the sorted set each time: they are live.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -21,13 +22,14 @@ from cache.leaderboard import (
     check_player,
 )
 from cache.leaderboard import Operator as BoardOperator
+from cache.once import KeyReusedError, Once
 from models.queries import leaderboards as queries
 from models.queries.paging import Window
 from models.tables import Direction, Leaderboard, Operator
 from resolvers import clock, inputs, policies, rights, tags
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, InvalidArgument, refused
-from resolvers.idempotency import Call, write_once
+from resolvers.idempotency import Call, mismatch, write_once
 from resolvers.ids import encode_id
 from resolvers.paging import Ordering, PageSpan
 from resolvers.rows import LeaderboardRow, ListItem, ListPage, TieColumnRow
@@ -124,24 +126,50 @@ async def _create(change: Change, board: NewBoard) -> str:
     return board.slug
 
 
-async def submit_score(ctx: Context, slug: str, submission: Submission) -> Submitted:
+async def submit_score(
+    ctx: Context, slug: str, submission: Submission, key: str | None = None
+) -> Submitted:
     """Apply the board's operator to a player's points, commit, and return the ranks.
 
-    Staff submit for any player; others for themselves, on boards that are self-reported.
-    Refuses with UNAUTHENTICATED, NOT_FOUND, FORBIDDEN or INVALID_INPUT.
+    Staff submit for any player; others for themselves, on boards that are self-reported. With an
+    idempotency key once only: again, the ranks are those that the first one's points have now.
+    Refuses with UNAUTHENTICATED, NOT_FOUND, FORBIDDEN, INVALID_INPUT or IDEMPOTENCY_MISMATCH.
     """
-    rights.logged_in(ctx)
+    user_id = rights.logged_in(ctx)
+    row = await _board(ctx, slug)
+    checked_player(submission.player, "input.player")
+    _check_may_submit(ctx, row, submission.player)
+    _check_columns(row, submission.points)
+    call = Call("submitScore", key, (row.slug, submission.player, submission.points))
+    if key is not None:
+        submission = replace(submission, once=Once(call.id_for(user_id), call.digest))
+    try:
+        return await ctx.leaderboards.submit(board_of(row), submission)
+    except KeyReusedError as error:
+        raise mismatch(call) from error
+    except ScoreRefusedError as error:
+        raise refused(ErrorCode.INVALID_INPUT, str(error), "input", "score") from error
+
+
+async def remove_player(ctx: Context, slug: str, player: str) -> str:
+    """Remove a player from a board, for good, and return the board's slug. For staff.
+
+    Refuses with UNAUTHENTICATED, FORBIDDEN or NOT_FOUND: the second time too.
+    """
+    rights.staff(ctx)
+    row = await _board(ctx, slug)
+    if not await ctx.leaderboards.remove(board_of(row), checked_player(player, "input.player")):
+        message = "This player is not on the leaderboard."
+        raise refused(ErrorCode.NOT_FOUND, message, "input", "player")
+    return row.slug
+
+
+async def _board(ctx: Context, slug: str) -> LeaderboardRow:
     row = await leaderboard(ctx, inputs.key_text(slug, "input.leaderboard"))
     if row is None:
         message = f"There is no leaderboard {slug[:_MAX_SLUG]!r}."
         raise refused(ErrorCode.NOT_FOUND, message, "input", "leaderboard")
-    checked_player(submission.player, "input.player")
-    _check_may_submit(ctx, row, submission.player)
-    _check_columns(row, submission.points)
-    try:
-        return await ctx.leaderboards.submit(board_of(row), submission)
-    except ScoreRefusedError as error:
-        raise refused(ErrorCode.INVALID_INPUT, str(error), "input", "score") from error
+    return row
 
 
 def _check_may_submit(ctx: Context, row: LeaderboardRow, player: str) -> None:

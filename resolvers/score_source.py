@@ -1,7 +1,10 @@
 """The scores in SQL, as leaderboards want them: a `cache.leaderboard.ScoreSource`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import msgspec
 
 from cache.leaderboard import (
     EVERYWHERE,
@@ -16,7 +19,9 @@ from cache.leaderboard import (
     Submission,
     combined,
 )
+from cache.once import KeyReusedError, Once
 from models.database import transaction
+from models.queries import idempotency as keys
 from models.queries import scores
 from models.queries.leaderboards import TIES, ScoreColumns
 from models.queries.paging import By, Ordering, Window
@@ -35,19 +40,32 @@ class SqlScores:
 
     async def submit(self, board: Board, submission: Submission) -> Change:
         """Apply the board's operator in one transaction that holds the board's row."""
+        once = submission.once
         async with transaction():
-            row = await scores.lock_board(board.key)
-            if row is None:
-                raise _unknown(board)
-            player = submission.player
-            before = (await self.held(board, [player])).get(player)
-            points = combined(board, before.points if before else None, submission.points)
-            if before is not None and before.points == points:
-                return Change(row.version, before, before)
-            place = scores.Place(player, points, row.version + 1, self._now())
-            await scores.write_place(row, place, exists=before is not None)
+            kept = None if once is None else await keys.claim(once.key, once.arguments, None)
+            if once is not None and kept is not None:
+                return _repeated(once, kept)
+            change = await self._apply(board, submission)
+            if once is not None:
+                await keys.keep(once.key, msgspec.json.encode(change).decode(), None)
+        return change
+
+    async def _apply(self, board: Board, submission: Submission) -> Change:
+        row = await _locked(board)
+        player = submission.player
+        before = (await self.held(board, [player])).get(player)
+        points = combined(board, before.points if before else None, submission.points)
+        if before is not None and before.points == points:
+            return Change(row.version, before, before)
+        place = scores.Place(player, points, row.version + 1, self._now())
+        await scores.write_place(row, place, exists=before is not None)
         after = Standing(player, points, place.version, place.achieved_at, place.version)
         return Change(place.version, before, after)
+
+    async def remove(self, board: Board, player: str) -> int | None:
+        """Remove a player's row in one transaction that holds the board's row."""
+        async with transaction():
+            return await scores.remove_place(await _locked(board), player)
 
     async def version(self, board: Board) -> int:
         """How often the board has changed."""
@@ -60,9 +78,11 @@ class SqlScores:
         """How many players it has whose score is within the bounds."""
         return await scores.size(board.key, (bounds.low, bounds.high))
 
-    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:
-        """Rows whose version is above `after`, the lowest first."""
-        return _standings(board, await scores.changed(board.key, after, limit))
+    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing] | None:
+        """Rows whose version is above `after`, the lowest first; None if rows cannot tell all."""
+        rows = await scores.changed(board.key, after, limit)
+        # Asked after the rows were read, so that no removal among them is missed.
+        return None if await scores.removed_at(board.key) > after else _standings(board, rows)
 
     async def scan(self, board: Board, after: str | None, limit: int) -> Sequence[Standing]:
         """Rows in the database's order of players."""
@@ -96,6 +116,21 @@ class SqlScores:
     async def better_scores(self, board: Board, score: int) -> int:
         """How many players have a strictly better score."""
         return await scores.beyond(board.key, _ordering(board)[:1], (score,), backward=True)
+
+
+async def _locked(board: Board) -> scores.LockedBoard:
+    row = await scores.lock_board(board.key)
+    if row is None:
+        raise _unknown(board)
+    return row
+
+
+def _repeated(once: Once, kept: keys.Kept) -> Change:
+    if kept.arguments != once.arguments:
+        raise KeyReusedError("this idempotency key was used for another submission")
+    # A key and its outcome are committed together: without one this fails, and says nothing false.
+    first = msgspec.json.decode(kept.outcome or "", type=Change)
+    return replace(first, is_repeated=True)
 
 
 def _unknown(board: Board) -> LookupError:

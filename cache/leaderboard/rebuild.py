@@ -70,7 +70,7 @@ class Rebuilder:
             rows = await self._source.changed(board, outcome.version, self._page + 1)
             if not rows or len(rows) > self._page:
                 # Too many: half a catch-up is no state of the board. None, though the copy lacks
-                # a change: it is not a copy of this source.
+                # a change: a player was removed, or it is not a copy of this source.
                 await self.give_up(board)
                 return Outcome(Applied.ABSENT)
             delta = Delta(outcome.version, max(row.version for row in rows), rows)
@@ -111,6 +111,8 @@ class Rebuilder:
         """
         while True:
             rows = await self._source.changed(board, version, self._page)
+            if rows is None:
+                return None  # who was removed may have been loaded: another build begins anew
             if rows and not await self._live.load(board, build, rows):
                 return None
             version = max((row.version for row in rows), default=version)

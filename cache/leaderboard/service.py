@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
@@ -18,12 +18,13 @@ from redis.asyncio import Redis
 
 from ..batch import TickBatcher
 from ..errors import StoreUnavailable
+from ..once import KeyReusedError
 from .board import Board
 from .direct import read_source
 from .doorbells import Doorbells
 from .keeper import Keeper, Timing
 from .live import Applied, Delta, LiveCopies, Outcome, RanksAsked
-from .points import ScoreRefusedError, check_player, check_points, is_better
+from .points import ScoreRefusedError, Standing, check_player, check_points, is_better
 from .questions import Header, Question, Reading, State
 from .rebuild import PAGE, Rebuilder
 from .source import Change, ScoreSource, Submission
@@ -78,7 +79,7 @@ class Leaderboards:
         self._rebuilder = Rebuilder(self.live, source, options.new_id, options.page)
         self._keeper = Keeper(self.live, self._rebuilder, options.timing)
         self._reads: TickBatcher[_Asked, Reading[Any] | Exception] = TickBatcher(self._answer_all)
-        self._submissions: set[asyncio.Task[Submitted]] = set()
+        self._writes: set[asyncio.Task[Any]] = set()
         self._watches = Watches(Doorbells(redis), self.live.channel, self._header, options.poll)
 
     async def read(self, board: Board, question: Question[Answer]) -> Reading[Answer]:
@@ -104,21 +105,32 @@ class Leaderboards:
         """
         check_player(submission.player)
         check_points(board, submission.points)
-        task = asyncio.create_task(self._submit(board, submission))
-        self._submissions.add(task)
-        task.add_done_callback(self._submissions.discard)
+        return await self._to_its_end(self._submit(board, submission))
+
+    async def remove(self, board: Board, player: str) -> bool:
+        """Remove a player. When this returns, no reader sees them; False: they were not there.
+
+        The copy is given up, and built anew when it is next read. Goes on when the caller is
+        cancelled, as `submit` does. Raises what the source raises.
+        """
+        return await self._to_its_end(self._remove(board, player))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        task = asyncio.create_task(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
         return await asyncio.shield(task)
 
     async def aclose(self) -> None:
         """Stop watching, let running submissions end, then stop the background."""
         await self._watches.aclose()
-        await asyncio.gather(*self._submissions, return_exceptions=True)
+        await asyncio.gather(*self._writes, return_exceptions=True)
         await self._keeper.aclose()
 
     async def _submit(self, board: Board, submission: Submission) -> Submitted:
         try:
             change = await self._source.submit(board, submission)
-        except (ScoreRefusedError, LookupError):
+        except (ScoreRefusedError, LookupError, KeyReusedError):
             raise  # nothing was committed
         except Exception:
             self._keeper.in_doubt(board)
@@ -131,6 +143,23 @@ class Leaderboards:
             previous, rank = await self._source_ranks(board, change)
             return Submitted(change, previous, rank, new_best)
         return Submitted(change, outcome.previous_rank, outcome.rank, new_best)
+
+    async def _remove(self, board: Board, player: str) -> bool:
+        try:
+            version = await self._source.remove(board, player)
+        except LookupError:
+            raise
+        except Exception:
+            self._keeper.in_doubt(board)
+            raise
+        if version is None:
+            return False
+        try:
+            await self.live.discard(board, version, whatever=True)
+        except StoreUnavailable as error:
+            log.debug("leaderboard %s: behind, because %s", board.key, error)
+            self._keeper.fell_behind(board, version)
+        return True
 
     async def _publish(self, board: Board, change: Change) -> Outcome:
         """Apply a committed change to the copy. Never fails: then the board is behind."""
@@ -169,14 +198,18 @@ class Leaderboards:
         return (await self.read(board, State())).header
 
     async def _source_ranks(self, board: Board, change: Change) -> tuple[int | None, int]:
-        rank = (await self._source.ahead(board, change.after.position)).better + 1
+        player = change.after.player
+        held = (await self._source.held(board, [player])).get(player)
+        rank = await self._source_rank(board, change.after, held)
         if change.before is None:
             return None, rank
-        # The player is counted with what they hold now: leave them out.
-        before = change.before
-        itself = is_better(board, change.after.points, before.points)
-        better = (await self._source.ahead(board, before.position)).better
-        return better + 1 - itself, rank
+        return await self._source_rank(board, change.before, held), rank
+
+    async def _source_rank(self, board: Board, row: Standing, held: Standing | None) -> int:
+        """The rank of these points, were they this player's, who holds others now."""
+        better = (await self._source.ahead(board, row.position)).better
+        itself = held is not None and is_better(board, held.points, row.points)
+        return better + 1 - itself
 
     async def _answer_all(self, asked: Sequence[_Asked]) -> list[Reading[Any] | Exception]:
         questions: dict[Board, list[Question[Any]]] = {}

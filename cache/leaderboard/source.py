@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ..once import Once
 from .board import Board
 from .points import Points, Position, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Points for a player: the score, then each tie column of the board."""
+    """Points for a player: the score, then each tie column of the board; `once`: only once."""
 
     player: str
     points: Points
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,18 @@ class Change:
     """What a submission did, committed. `version` is the board's after it.
 
     `before` is None for a player's first submission. When nothing changed, `before == after`.
+    `is_repeated`: it was done earlier, and this is what it did then.
     """
 
     version: int
     before: Standing | None
     after: Standing
+    is_repeated: bool = False
 
     @property
     def changed(self) -> bool:
-        """Whether the player's points are others than before."""
-        return self.before != self.after
+        """Whether the player's points are others than before, by this call."""
+        return self.before != self.after and not self.is_repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,23 @@ class ScoreSource(Protocol):
     """The truth. `submit` and `version` raise LookupError for a board that does not exist.
 
     `submit` is one transaction that holds the board's row from before its first read until its
-    commit. `changed` sees one state of the board (one statement); every method is an index scan.
+    commit, and so is `remove`. `changed` sees one state of the board (one statement); every method
+    is an index scan.
     """
 
     async def submit(self, board: Board, submission: Submission) -> Change:
         """Apply the board's operator and commit. Raises ScoreRefusedError.
 
         If the points change: the board's version grows by one, and is the row's version and
-        sequence.
+        sequence. With `submission.once` what it comes to is committed with it, and returned again:
+        `KeyReusedError` if that was another submission.
+        """
+        ...
+
+    async def remove(self, board: Board, player: str) -> int | None:
+        """Remove a player's row and commit: the board's version grows by one, and is returned.
+
+        None where the player has no row.
         """
         ...
 
@@ -87,8 +100,11 @@ class ScoreSource(Protocol):
         """How many players have a row within `bounds.low` and `bounds.high`."""
         ...
 
-    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:
-        """Rows whose version is above `after`, the lowest version first, at most `limit`."""
+    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing] | None:
+        """Rows whose version is above `after`, the lowest version first, at most `limit`.
+
+        None when a player was removed at a version above `after`: rows do not tell of that.
+        """
         ...
 
     async def scan(self, board: Board, after: str | None, limit: int) -> Sequence[Standing]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..once import KeyReusedError, Once
 from .flusher import Counts
-from .journal import Appended, KeyReusedError, Once
+from .journal import Appended
 from .progress import Applied, Batch, Lease, LeaseLost, Progress, Snapshot
 from .settings import WriteBehindSettings
 from .write_behind import NotAcknowledged, WriteBehind

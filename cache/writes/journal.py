@@ -12,7 +12,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from ..errors import CacheError, StoreUnavailable
+from ..errors import StoreUnavailable
+from ..once import KeyReusedError, Once
 from ..stores.script import Argument, Script
 from .progress import START, Applied, Snapshot
 from .settings import WriteBehindSettings
@@ -45,22 +46,6 @@ class Appended:
     id: str
     waiting: int
     value: int | None
-
-
-class KeyReusedError(CacheError, ValueError):
-    """An idempotency key came with other arguments than the first time. Nothing was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """A client's idempotency key and what it was asked with.
-
-    `key` is part of a key in Redis, so digest what clients send: it should be short, and tell apart
-    whose it is. `arguments` is a digest too, always of the same length.
-    """
-
-    key: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
 from ..errors import StoreUnavailable
+from ..once import Once
 from .flusher import Counts, Flusher
-from .journal import Appended, Journal, Once
+from .journal import Appended, Journal
 from .live import LiveValues
 from .progress import Progress
 from .settings import WriteBehindSettings

@@ -82,6 +82,15 @@ class SubmitScoreInput:
     tie_columns: list[SafeInt] | None = strawberry.field(
         default=None, description="One value for each tie column of the leaderboard."
     )
+    idempotency_key: str | None = key_field()
+
+
+@strawberry.input(description="A player to take off a leaderboard.")
+class RemovePlayerInput:
+    """Input of `removePlayer`."""
+
+    leaderboard: str = strawberry.field(description="The slug of the leaderboard.")
+    player: strawberry.ID = strawberry.field(description="Who, as submissions name them.")
 
 
 async def _leaderboard(root: Outcome[str], info: Info) -> LeaderboardRow | None:
@@ -171,6 +180,16 @@ class SubmitScorePayload:
     errors: list[UserError] = errors_field()
 
 
+@strawberry.type(description="What `removePlayer` came to.")
+class RemovePlayerPayload:
+    """Over `Outcome[str]`."""
+
+    leaderboard: Leaderboard | None = bound(
+        leaderboards.leaderboard, _leaderboard, "The leaderboard, without the player."
+    )
+    errors: list[UserError] = errors_field()
+
+
 async def _create(info: Info, data: Annotated[CreateLeaderboardInput, _IN]) -> Any:
     async def work() -> str:
         key = checked_key(data.idempotency_key)
@@ -183,10 +202,16 @@ async def _submit(info: Info, data: Annotated[SubmitScoreInput, _IN]) -> Any:
     async def work() -> ScoreSubmitted:
         submission = Submission(data.player, (data.score, *(data.tie_columns or ())))
         ctx = info.context.ctx
-        result = await leaderboards.submit_score(ctx, data.leaderboard, submission)
+        key = checked_key(data.idempotency_key)
+        result = await leaderboards.submit_score(ctx, data.leaderboard, submission, key)
         return ScoreSubmitted(data.leaderboard, data.player, result)
 
     return await outcome_of(work())
+
+
+async def _remove(info: Info, data: Annotated[RemovePlayerInput, _IN]) -> Any:
+    removed = leaderboards.remove_player(info.context.ctx, data.leaderboard, data.player)
+    return await outcome_of(removed)
 
 
 @strawberry.type(description="What can be changed.")
@@ -199,5 +224,10 @@ class LeaderboardMutation:
     submit_score: SubmitScorePayload = uncached(
         _submit,
         "Apply a score to a player. For staff; and for a user's own, on self-reported boards.",
+        because=_WRITES,
+    )
+    remove_player: RemovePlayerPayload = uncached(
+        _remove,
+        "Take a player off a leaderboard, for good: their score is erased. For staff.",
         because=_WRITES,
     )

@@ -68,6 +68,21 @@ async def write_place(board: LockedBoard, place: Place, *, exists: bool) -> None
     await Leaderboard.filter(id=board.id).update(version=place.version)
 
 
+async def remove_place(board: LockedBoard, player: str) -> int | None:
+    """Remove a player's row from their (locked) board; the version then. None: there is none."""
+    if not await Score.filter(leaderboard_id=board.id, player=player).delete():
+        return None
+    version = board.version + 1
+    await Leaderboard.filter(id=board.id).update(version=version, removed_at=version)
+    return version
+
+
+async def removed_at(slug: str) -> int:
+    """The version at which a player was last removed; 0: none was."""
+    found = await Leaderboard.filter(slug=slug).values_list("removed_at")
+    return int(found[0][0] or 0) if found else 0
+
+
 async def board_version(slug: str) -> int | None:
     """How often the board has changed; None for no such board."""
     found = await Leaderboard.filter(slug=slug).values_list("version")

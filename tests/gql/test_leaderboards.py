@@ -525,3 +525,57 @@ async def test_all_answers_of_a_window_are_of_one_state(
     assert len(asked) == 1
     assert found["size"] == found["top"]["totalCount"] == 10
     assert json.dumps(found["cursor"]).endswith(':10"')
+
+
+# ---- once, and no more ----
+
+REMOVE = """
+mutation ($input: RemovePlayerInput!) {
+  removePlayer(input: $input) { leaderboard { slug size } errors { code path } }
+}
+"""
+
+
+async def _remove(boards: Boards, player: str, user: str | None = "staff") -> Any:
+    token = boards.store.tokens[user] if user else None
+    wanted = {"leaderboard": "dash", "player": player}
+    answer = await boards.store.worker.ask(REMOVE, token, input=wanted)
+    return answer["removePlayer"]
+
+
+async def test_a_player_is_removed_everywhere(boards: Boards) -> None:
+    for player, score in (("one", 3), ("two", 2)):
+        await boards.submit("dash", player, score)
+    await boards.live()
+    payload = await _remove(boards, "one")
+    assert payload == {"leaderboard": {"slug": "dash", "size": 1}, "errors": []}
+    assert await boards.window('size entry(player: "one") { rank }') == {"size": 1, "entry": None}
+    assert (await boards.window('entry(player: "two") { rank }'))["entry"] == {"rank": 1}
+    assert await Score.filter(player="one").count() == 0
+    for user, player, code in (
+        ("staff", "one", "NOT_FOUND"),
+        ("ada", "two", "FORBIDDEN"),
+        (None, "two", "UNAUTHENTICATED"),
+        ("staff", "", "INVALID_INPUT"),
+    ):
+        [error] = (await _remove(boards, player, user))["errors"]
+        assert error["code"] == code
+
+
+async def test_a_score_that_is_sent_again_with_its_key_counts_once(boards: Boards) -> None:
+    store = boards.store
+    await boards.create(slug="sum", name="Sum", operator="INCREMENT")
+
+    async def submit(worker: Worker, score: int, key: str | None = "one") -> Any:
+        wanted = {"leaderboard": "sum", "player": "p", "score": score, "idempotencyKey": key}
+        return (await worker.ask(SUBMIT, boards.staff, input=wanted))["submitScore"]
+
+    first = await submit(store.worker, 5)
+    assert await submit(store.other, 5) == first
+    assert first["entry"]["score"] == 5
+    assert (await submit(store.worker, 5, key="two"))["entry"]["score"] == 10
+    again = await submit(store.other, 5)
+    assert (again["entry"]["score"], again["windows"][0]["newBest"]) == (10, True)
+    [error] = (await submit(store.worker, 6))["errors"]
+    assert (error["code"], error["path"]) == ("IDEMPOTENCY_MISMATCH", ["input", "idempotencyKey"])
+    assert (await submit(store.worker, 5, key=None))["entry"]["score"] == 15

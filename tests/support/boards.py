@@ -75,6 +75,7 @@ def naive_rows(board: Board, standings: Iterable[Standing]) -> list[Placed]:
 class _Table:
     version: int
     rows: dict[str, Standing]
+    removed_at: int = 0
 
 
 class MemoryScores:
@@ -114,6 +115,14 @@ class MemoryScores:
             change = Change(table.version, before, row)
         return await self._answer("submit", change)
 
+    async def remove(self, board: Board, player: str) -> int | None:
+        table = self._table(board)
+        version = None
+        if table.rows.pop(player, None) is not None:
+            table.version += 1
+            version = table.removed_at = table.version
+        return await self._answer("remove", version)
+
     async def version(self, board: Board) -> int:
         return await self._answer("version", self._table(board).version)
 
@@ -121,7 +130,9 @@ class MemoryScores:
         rows = self._table(board).rows.values()
         return await self._answer("size", sum(_within(row, bounds) for row in rows))
 
-    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing]:
+    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing] | None:
+        if self._table(board).removed_at > after:
+            return await self._answer("changed", None)
         rows = [row for row in self._table(board).rows.values() if row.version > after]
         found = sorted(rows, key=lambda row: row.version)[:limit]
         return await self._answer("changed", found)
