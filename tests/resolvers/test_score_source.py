@@ -166,3 +166,16 @@ async def test_an_unknown_board_is_an_error(database: str) -> None:
     assert await source.ahead(board, Position((1,), 1)) == await MemoryScores(board).ahead(
         board, Position((1,), 1)
     )
+
+
+async def test_a_removal_is_told_to_whoever_catches_up(pair: Pair) -> None:
+    board, sql, memory = pair
+    [row, *_] = memory.rows(board)
+    player, before = row.standing.player, await sql.version(board)
+    assert await sql.remove(board, player) == await memory.remove(board, player) == before + 1
+    assert await sql.remove(board, player) is None
+    assert await sql.changed(board, before, 10) is None
+    assert await sql.changed(board, before + 1, 10) == []
+    assert await sql.size(board) == await memory.size(board)
+    with pytest.raises(LookupError):
+        await sql.remove(Board("none", board.operator, board.order), player)
