@@ -15,7 +15,8 @@ def command(plan: Plan) -> str:
     return (
         f"python -m tests.nemesis --database {plan.database} --workers {plan.workers} "
         f"--clients {plan.clients} --operations {plan.operations} --faults {plan.faults} "
-        f"--seconds {plan.seconds:g} --calm {plan.calm:g} --seed {plan.seed} --fsync {plan.fsync} --app {plan.app}"
+        f"--seconds {plan.seconds:g} --calm {plan.calm:g} --seed {plan.seed} "
+        f"--fsync {plan.fsync} --app {plan.app}"
     )
 
 
