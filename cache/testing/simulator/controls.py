@@ -19,17 +19,29 @@ STEPS = 1_000
 """Steps of one world; a control has at most `SEEDS` of them."""
 
 COVERED: Mapping[str, str] = {
-    "f3_behind": "a log that went back is no log, or of another incarnation: f3_no_log, "
-    "f3_incarnation, w2_epoch and w2_incarnation have begun a new epoch before",
-    "f3_no_log": "the head of no log is behind whatever is applied: f3_behind; and a purge begins "
-    "a log only with a new epoch: w2_epoch",
-    "j5_bypass": "an outbox id, or a position of another epoch, is met by no verdict "
-    "(j5_outbox_id, j5_epoch): without a store the reader loads by itself anyhow",
+    "f3_behind": "a log goes back only by being lost, or with another incarnation of its server: "
+    "f3_no_log, f3_incarnation, w2_epoch and w2_incarnation have begun a new epoch before",
 }
 """Rules that break nothing when only they are off, and why."""
 
-PAIRS = (("f3_behind", "f3_no_log"),)
-"""Rules of which one must be kept."""
+FIRST: Mapping[str, int] = {
+    "w1_epoch": 7,
+    "w1_looked": 46,
+    "w1_outbox": 5,
+    "w5_applied": 6,
+    "w6_replay": 5,
+    "f1_predecessor": 7,
+    "f2_current": 14,
+    "f2_join": 47,
+    "f2_sent": 19,
+    "f3_incarnation": 6,
+    "f3_no_log": 31,
+    "j2_never": 13,
+    "j5_bypass": 59,
+    "l4_clean": 7,
+    "w3_lock": 18,
+}
+"""Seeds that found something when they were written down; the others are searched after them."""
 
 _SMALL = Scenario(
     workers=2,
@@ -115,7 +127,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "w3_tags": _world(writes={"move": 1.0}, reads={"counted": 1.0}, categories="AB"),
     "w4_reload": _world(),
     "w6_replay": _world(writes={"update": 1.0, "replay": 1.0}),
-    "f3_behind f3_no_log": _world("lose_log", reads=_STRICT),
     "f3_behind": _world("lose_log", reads=_STRICT),
     "f3_no_log": _world("lose_log", reads=_STRICT),
     "j5_bypass": _world("cut"),
@@ -139,12 +150,12 @@ def names() -> list[str]:
 
 
 def search(off: str, *, seeds: int = SEEDS) -> Found | None:
-    """Look for a broken promise with these rules off (names, with a space between them)."""
+    """Look for a broken promise with the rule `off` off."""
     if off in INTERLEAVINGS:
         return _follow(off)
     scenario = _without(off, SCENARIOS[off])
     steps = 0
-    for seed in range(seeds):
+    for seed in [FIRST.get(off, 0), *range(seeds)]:
         world = World(scenario, seed)
         try:
             Driver(world, seed).run(STEPS)
@@ -176,6 +187,6 @@ def _follow(name: str) -> Found | None:
 
 
 def _without(off: str, scenario: Scenario) -> Scenario:
-    broken = HABITS.intersection(off.split())
-    rules = ALL.without(*set(off.split()) - broken)
-    return replace(scenario, rules=rules, broken=broken)
+    if off in HABITS:
+        return replace(scenario, broken=frozenset([off]))
+    return replace(scenario, rules=ALL.without(off))

@@ -17,6 +17,8 @@ PATIENCE = 90.0
 """Seconds within which a healed world must come to rest: a lease, and times to live, may end."""
 
 MOST_STEPS = 50_000
+FEW_STEPS = 3_000
+"""The same with a rule off: then it may never come to rest."""
 
 
 class Rest:
@@ -31,7 +33,7 @@ class Rest:
         world = self._world
         world.faults.heal()
         limit = world.now + PATIENCE
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST_STEPS if world.scenario.is_whole else FEW_STEPS):
             if self._is_reached():
                 world.statistics.rests += 1
                 self._check()

@@ -68,6 +68,18 @@ class Script:
     def wait(self, seconds: float) -> None:
         self.do("wait", seconds)
 
+    def calmly(self, seconds: float) -> None:
+        """Let so much time pass, in which nothing is late."""
+        world = self.world
+        end = world.now + seconds
+        while world.now < end:
+            ready = world.openable()
+            if ready:
+                self.do("open", ready[0].name, world.gates.number_of(ready[0]))
+            else:
+                dues = [gate.due for gate in world.gates.pending if gate.due is not None]
+                self.wait(max(0.001, min([*dues, end]) - world.now))
+
     def do(self, *choice: object) -> None:
         if not self.world.do(choice):
             raise AssertionError(f"{choice} cannot happen now: {self._waiting()}")
