@@ -2,7 +2,7 @@
 # lock files pin; all that is done here is to find something to run it with.
 # PORT=, HOST=, WORKERS= and every other setting work as variables of make or of the environment.
 
-.PHONY: help serve test browser-test lint types schema lock clean
+.PHONY: help serve test browser-test simulate lint types schema lock clean
 .DEFAULT_GOAL := help
 
 bootstrap = @for python in $(PYTHON) python3 python python3.14 python3.13 python3.12 python3.11; do \
@@ -25,6 +25,9 @@ test:  ## every test but the browser's (ARGS= goes to pytest)
 
 browser-test:  ## the GraphiQL page in a real Chromium
 	$(call bootstrap,--development pytest -m browser $(ARGS))
+
+simulate:  ## a million steps of simulated worlds that check every answer (ARGS="--seed 1")
+	$(call bootstrap,--development python -m cache.testing.simulator --steps 1000000 $(ARGS))
 
 lint:  ## style, formatting and layers
 	$(call bootstrap,--development ruff check .)

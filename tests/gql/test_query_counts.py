@@ -2,7 +2,8 @@
 
 import pytest
 
-from resolvers.sessions import digest_of
+from cache.policy import namespace_tag
+from resolvers.tags import Namespace
 from tests.support.counting import SqlCounter
 from tests.support.store import Store
 
@@ -85,9 +86,5 @@ async def test_the_second_time_runs_no_sql(store: Store, query: str) -> None:
 
 async def _forget(store: Store) -> None:
     """Purge everything: the next answer is made from the database."""
-    tags = ["products", "orders", "users", "categories"]
-    tags += [f"category:{slug}" for slug in store.categories]
-    tags += [f"brand:{slug}" for slug in store.brands]
-    tags += [f"session:{digest_of(token)}" for token in store.tokens.values()]
-    await store.worker.services.cache.invalidate(tags)
+    await store.worker.services.cache.invalidate(map(namespace_tag, Namespace))
     await store.worker.settle()

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ...protocol import ALL
 from .checker import Violation
+from .controls import COVERED, names, search
 from .driver import Driver
 from .network import Server
 from .scenario import HABITS, Scenario, any_scenario
@@ -32,6 +33,8 @@ Servers = Callable[[World], tuple[Server, Server]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 1 if a promise was broken, with what led there."""
     options = _parser().parse_args(arguments)
+    if options.controls:
+        return _controls()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     _say(f"seed {seed}: {options.steps:,} steps, store {options.store}")
     total, began, number = Statistics(), time.monotonic(), 0
@@ -89,6 +92,21 @@ def _report(
     _say(f"again: python -m {__package__} --world {name}")
 
 
+def _controls() -> int:
+    """The table of `docs/simulator.md`: 1 if a rule has no control."""
+    _say("| off | found by | steps | broken |\n| --- | --- | --- | --- |")
+    missing = []
+    for name in names():
+        found = search(name)
+        if found is None:
+            missing.append(name)
+            _say(f"| `{name}` | nothing | | {COVERED.get(name, 'unknown why')} |")
+        else:
+            by = "a script" if found.seed is None else f"seed {found.seed}"
+            _say(f"| `{name}` | {by} | {found.steps:,} | {found.violation.what} |")
+    return int(missing != list(COVERED))
+
+
 def _progress(total: Statistics, began: float) -> None:
     seconds = max(time.monotonic() - began, 1e-9)
     rate = total.steps / seconds
@@ -135,6 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--world", help="one world again, by the name that was printed")
     parser.add_argument(
         "--store", default="memory", help="memory, or the URL of a Redis or Valkey to use"
+    )
+    parser.add_argument(
+        "--controls", action="store_true", help="switch off each rule, and show what it breaks"
     )
     parser.add_argument(
         "--without", nargs="*", default=[], metavar="RULE", help="switch these rules off"
