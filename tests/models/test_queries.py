@@ -59,8 +59,8 @@ async def test_products_come_with_the_slugs_of_category_and_brand(database):
         rows = await products.products_by_id([full.id, bare.id, -1])
     assert sql.count == 1
     assert rows == {
-        full.id: (full.id, "Full", "Full", "Text", 1000, "phones", "acme", NOW, NOW, 1),
-        bare.id: (bare.id, "Bare", "Bare", "", 1000, None, None, NOW, NOW, 1),
+        full.id: (full.id, "Full", "Full", "Text", 1000, "phones", "acme", NOW, NOW, 1, None),
+        bare.id: (bare.id, "Bare", "Bare", "", 1000, None, None, NOW, NOW, 1, None),
     }
     assert await products.product_ids_by_sku(["Full", "none"]) == {"Full": full.id}
     assert await products.stock_by_id([full.id, bare.id, -1]) == {full.id: 4, bare.id: 0}
