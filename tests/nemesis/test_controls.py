@@ -18,6 +18,7 @@ from tests.nemesis.naive import CacheAside, TagSets
 from tests.nemesis.scenarios import CONTROLS, Control
 
 pytestmark = [
+    pytest.mark.nemesis,
     pytest.mark.usefixtures("database"),
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
