@@ -21,12 +21,12 @@ serve:  ## the store, on http://127.0.0.1:8000/graphql (PORT=, HOST=, WORKERS= c
 	$(call bootstrap,serve --build-pages)
 
 test:  ## every test but the browser's (ARGS= goes to pytest)
-	$(call bootstrap,--development pytest -m 'not browser and not nemesis' -n 2 $(ARGS))
+	$(call bootstrap,--development pytest -m 'not browser' -n 2 $(ARGS))
 
 browser-test:  ## the GraphiQL page in a real Chromium
 	$(call bootstrap,--development pytest -m browser $(ARGS))
 
-nemesis:  ## real servers broken under traffic, and the controls of the checker (docs/testing.md)
+nemesis:  ## only real servers broken under traffic, and the controls of the checker (docs/testing.md)
 	$(call bootstrap,--development pytest -m nemesis tests/nemesis $(ARGS))
 
 simulate:  ## a million steps of simulated worlds that check every answer (ARGS="--seed 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -32,6 +33,10 @@ _MOST_PURGES = 1_000
 
 _FOLLOWER_PATIENCE = 0.25
 """Seconds that an answer to the follower may take beyond its wait. No request waits for it."""
+
+_SHORTEST_BLOCK = 0.1
+"""Seconds. A server that has nothing else to do looks ten times a second (`hz 10`) at whether
+blocked clients have waited long enough: a shorter wait is the worker's own."""
 
 
 def _new_epoch() -> str:
@@ -141,8 +146,10 @@ class RedisStore:
         commands: list[Command] = [
             ("EVAL", wire.FOLLOW.source, len(self._keys), *self._keys, *arguments)
         ]
-        if after is not None and wait > 0:
+        if after is not None and wait >= _SHORTEST_BLOCK:
             commands.insert(0, self._doorbell(identifier, wait))
+        elif after is not None:
+            await asyncio.sleep(wait)
         self._tell("follow", len(commands))
         with translated():
             told = await self._line.ask(commands, max(0.0, wait) + _FOLLOWER_PATIENCE)

@@ -91,7 +91,7 @@ def test_every_rule_says_where_it_is_and_what_holds_it() -> None:
 
 
 def test_a_rules_races_are_lost_without_it() -> None:
-    own = {"W3": ("W3_",), "W4": ("W4_",), "J2": ("j2_", "clean_")}
+    own = {"W3": ("W3_",), "W4": ("W4_",), "F4": ("F4_",), "J2": ("j2_", "clean_")}
     for rule, (_, held) in rows().items():
         for name in [one for one in held if one in RACES and RACES[one].controls]:
             prefixes = own.get(rule, (f"{rule.lower()}_",))

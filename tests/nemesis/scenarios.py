@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from cache import StoreUnavailable
+from cache.facts import Filled
+from cache.once import Once
 from cache.writes import Lease, WriteBehind, WriteBehindSettings
 from models.queries import products as queries
 from models.tables import Product
@@ -153,7 +155,7 @@ async def acknowledged_too_early(desk: Desk, patch: Patch, broken: bool) -> None
 
     if broken:
 
-        async def add_later(key: str, amount: int = 1) -> None:
+        async def add_later(key: str, amount: int = 1, once: Once | None = None) -> None:
             task = asyncio.ensure_future(views.journal.append(key, amount, 60.0, 1_000))
             task.add_done_callback(lambda done: done.exception())
 
@@ -181,7 +183,7 @@ async def past_its_loader(desk: Desk, patch: Patch, broken: bool) -> None:
     slug = desk.log.goods.categories[0]
     reading = asyncio.create_task(reader.ask(a, RACED, id=product, slug=slug))
     await gate.reached.wait()
-    await until(lambda: _is_stored(desk))
+    await until(lambda: _has_stored(a))
     patch.setattr(queries, "product_page", page)
     await writer.rename_unseen(b, product)
     await desk.hears(a)
@@ -190,9 +192,9 @@ async def past_its_loader(desk: Desk, patch: Patch, broken: bool) -> None:
     await writer.look(a, product)
 
 
-async def _is_stored(desk: Desk) -> bool:
-    """Whether R's first field is answered: its row is in Redis."""
-    return bool(await desk.redis.keys(f"{desk.prefix}:e:*product*"))
+async def _has_stored(at: At) -> bool:
+    """Whether a product's row is stored by now: R's first field is answered."""
+    return any("product" in fill.name for fill in at.worker.facts.of(Filled))
 
 
 async def cut_off_from_redis(desk: Desk, patch: Patch, broken: bool) -> None:

@@ -61,7 +61,8 @@ class World:
         self.reads, self.rules, self.has_outbox = reads, rules, has_outbox
         self.broken = frozenset(broken)
         self.facts = Facts()
-        self.rows = Rows({1: "old", 2: "two", 3: "three"})
+        values: dict[int, Value] = {1: "old", 2: "two", 3: "three"}
+        self.rows = Rows(values, by_replica="F4_ROWS" in self.broken)
         self.outbox = MemoryOutbox(self.clock)
         self.leases = MemoryLeases(self.clock)
         self.shared: dict[str, Any] = {}

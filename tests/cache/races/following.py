@@ -227,3 +227,16 @@ async def judged_at_the_same_number(world: World) -> tuple[Any, Any]:
         await noise(world)
         await follow_twice(world)
     return await world.get(at=world.a), "new"
+
+
+# ---- F4 ----
+
+
+@race(off("F4_ROWS"))
+async def rows_of_a_replica(world: World) -> tuple[Any, Any]:
+    """1. the database's replica lags  2. W at B commits, purges, is acknowledged  3. S reads: a
+    load that reads from the replica stores the old row, as of a head after the purge."""
+    await world.see()
+    world.rows.lag()
+    await world.write(1, "new")
+    return await world.see(), {"new"}

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from cache import RedisStore
 from cache.protocol import ALL
+from cache.stores import wire
+from cache.stores.script import Script
 from tests.cache.races import following, judging, loading, writing
 from tests.cache.races.conftest import MakeWorld
 from tests.cache.races.race import ALL_RACES, Control, Play, Race
@@ -141,3 +144,44 @@ async def test_a_replica_is_promoted(
     topology.world = world
 
     await play(race, control, world)
+
+
+class OnALaggingReplica(OnARealReplica):
+    """The replica hears of nothing more, and is not promoted."""
+
+    async def replicate(self) -> None:
+        assert await self._state.wait(1, 20_000) == 1
+        await self._replica_itself.replicaof("127.0.0.1", 1)
+
+    def by_replica(self) -> RedisStore:
+        """A store whose address leads to the replica."""
+        return self._store(self._replica_itself, self.prefix)
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["it refuses", "it answers"])
+async def test_a_replica_is_asked(
+    answers: bool,
+    primary: ValkeyServer,
+    replica: ValkeyServer,
+    clients: Any,
+    make_world: MakeWorld,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """F3: 1. B's address of the state server leads to a replica, which lags  2. W at A commits,
+    purges, is acknowledged  3. S reads at B, strictly: a script that could only read would be
+    answered with an old head, and an old watermark."""
+    topology = OnALaggingReplica(clients(primary), clients(replica))
+    assert primary.port is not None
+    await topology.follow("127.0.0.1", primary.port)
+    world = await make_world(topology, reads=Reads.SERVER)
+    strict = world.declare(following.STRICT)
+    await world.get(by=strict, at=world.b)
+    await topology.replicate()
+    world.b.link.store = topology.by_replica()
+    if answers:
+        only_reads = wire.LOOK.source.replace("flags=allow-oom", "flags=no-writes", 1)
+        monkeypatch.setattr(wire, "LOOK", Script(only_reads))
+
+    await world.write(1, "new", at=world.a)
+
+    assert await world.get(by=strict, at=world.b) == ("old" if answers else "new")

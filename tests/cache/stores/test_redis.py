@@ -14,6 +14,7 @@ from cache.errors import StoreUnavailable
 from cache.facts import Fact, RoundTrip
 from cache.policy import MAX_LIFETIME
 from cache.protocol import Position
+from cache.stores import redis as redis_store
 from cache.stores.base import Fill
 from cache.stores.connection import GuardedRedis, open_redis
 from cache.stores.redis import RedisStore
@@ -100,7 +101,7 @@ async def test_what_it_asks_is_told(wire: GuardedRedis, key_prefix: str) -> None
     store = RedisStore(wire, key_prefix, observers=[facts.append])
     await store.get(["a", "b"])
     head = (await store.follow(None, 0)).head
-    await store.follow(head, 0.01)
+    await store.follow(head, 0.1)
 
     assert facts == [RoundTrip("get", 2), RoundTrip("follow", 1), RoundTrip("follow", 2)]
     await store.aclose()
@@ -357,6 +358,26 @@ async def test_a_follower_has_a_line_of_its_own() -> None:
                 assert (await store.follow(position, 0)).head == position
 
 
+@pytest.mark.parametrize("blocks", [False, True], ids=["as it is", "the server waits, always"])
+async def test_a_short_wait_is_short_though_the_server_has_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch, blocks: bool
+) -> None:
+    """A worker that is to hear of purges every 0.0125 s must not wait for the server's timer."""
+    if blocks:
+        monkeypatch.setattr(redis_store, "_SHORTEST_BLOCK", 0.0)
+    waits = []
+    with valkey() as server:
+        async with store_of(server) as store:
+            head = (await store.follow(None, 0)).head
+            for _ in range(10):
+                began = time.monotonic()
+                await store.follow(head, 0.0125)
+                waits.append(time.monotonic() - began)
+
+    assert min(waits) >= 0.0125
+    assert (min(waits[1:]) < 0.05) is not blocks  # the first may meet the timer
+
+
 async def test_a_follower_gives_up_on_a_server_that_hangs_and_comes_back() -> None:
     with valkey() as server:
         async with store_of(server) as store:
@@ -395,7 +416,7 @@ async def test_a_follower_that_was_cancelled_reads_its_own_answers(
     """The reply to a question that nobody waits for must not be taken for the next one's."""
     head = (await store.follow(None, 0)).head
     for number in range(50):
-        asking = asyncio.create_task(store.follow(head, 0.005))
+        asking = asyncio.create_task(store.follow(head, 0.5))
         await asyncio.sleep(0.0001 * number)
         asking.cancel()
         await asyncio.wait({asking})

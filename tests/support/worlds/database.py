@@ -13,10 +13,15 @@ Value = str | int | bool | None
 
 
 class Rows:
-    """Rows as they are committed. A read that a test holds waits with its value in hand."""
+    """Rows as they are committed. A read that a test holds waits with its value in hand.
 
-    def __init__(self, values: dict[int, Value]) -> None:
+    `by_replica`: what no application may do (F4), reads are those of a replica that `lags`.
+    """
+
+    def __init__(self, values: dict[int, Value], *, by_replica: bool = False) -> None:
         self.values = values
+        self._by_replica = by_replica
+        self._replica = values
         self.reads = 0
         self.is_away = False
         self._after_read: list[Gate] = []
@@ -30,10 +35,15 @@ class Rows:
         self.reads += 1
         if self.is_away:
             raise ConnectionError("the database is away")
-        found = {row: self.values[row] for row in rows if row in self.values}
+        values = self._replica if self._by_replica else self.values
+        found = {row: values[row] for row in rows if row in values}
         if self._after_read:
             await self._after_read.pop(0)()
         return found
+
+    def lag(self) -> None:
+        """A replica hears of nothing that is committed from here on."""
+        self._replica = dict(self.values)
 
     def hold_next(self) -> Gate:
         """The next read waits, with its value in hand, until the gate opens."""
