@@ -12,6 +12,7 @@ from ops import schema, store, supervisor
 from ops.cache_commands import app as cache_commands
 from ops.errors import explained
 from ops.importers.command import app as importers
+from ops.outbox_commands import app as outbox_commands
 
 app = typer.Typer(
     name="freshql",
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.add_typer(importers)
 app.add_typer(cache_commands)
+app.add_typer(outbox_commands)
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
+from cache.writes import WriteBehindSettings
 from gql.settings import SettingsError, masked
 
 OLDEST = 7
@@ -20,6 +21,8 @@ def check(url: str, variable: str = "REDIS_URL", *, may_evict: bool = False) -> 
     server's log judges. Raises SettingsError for one that answers and will not do: a wrong
     password, a user with too few rights, a version that is too old, or a policy that evicts what
     must not be lost.
+
+    Persistence that is off is a warning, not a refusal: reads are right without it.
     """
     client = Redis.from_url(
         url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, retry=Retry(NoBackoff(), 0)
@@ -38,12 +41,13 @@ def check(url: str, variable: str = "REDIS_URL", *, may_evict: bool = False) -> 
     problem = _problem_of(found, may_evict=may_evict)
     if problem:
         raise _refused(variable, url, problem)
-    return ""
+    return "" if may_evict else _warning_of(found, url)
 
 
 def _info(client: Redis) -> dict[str, Any]:
-    server, memory = client.info("server"), client.info("memory")
-    return {**server, **memory}
+    # INFO tells of the append-only log too: hosted servers often forbid CONFIG.
+    sections = ("server", "memory", "persistence")
+    return {name: value for section in sections for name, value in client.info(section).items()}
 
 
 def _problem_of(found: dict[str, Any], *, may_evict: bool) -> str:
@@ -59,6 +63,19 @@ def _problem_of(found: dict[str, Any], *, may_evict: bool) -> str:
             "server should keep the log (STATE_REDIS_URL)"
         )
     return ""
+
+
+def _warning_of(found: dict[str, Any], url: str) -> str:
+    if found.get("aof_enabled") != 0:
+        return ""
+    windows = WriteBehindSettings()
+    return (
+        f"PRODUCT VIEWS CAN BE LOST: Redis at {masked(url)} has its append-only log off "
+        "(appendonly no). Views that were acknowledged are in Redis only until they are flushed: "
+        f"if it ends or restarts, those of the last {windows.max_age:g} s are gone, and while the "
+        f"database is away up to {windows.limit:,}. Turn it on with `CONFIG SET appendonly yes`, "
+        "and `appendonly yes` in its configuration file"
+    )
 
 
 def _refused(variable: str, url: str, problem: str) -> SettingsError:
