@@ -9,23 +9,23 @@ from .clock import Clock
 from .facts import Drained, Fact, Invalidated
 from .marks import Marks
 from .outbox import Outbox, OutboxRow
-from .protocol import Position, Rules
+from .protocol import Look, Position, Rules
 from .stores.base import State
 
 PATIENCE = 30.0
 """Seconds: when no relay looked for so long, rows may have come and gone unseen: a new epoch."""
 
-KEPT = 60.0
-"""Seconds for which a row outlives its publication; more than `PATIENCE` and a look together."""
+KEPT = 2 * PATIENCE
+"""Seconds for which a row outlives its publication.
+
+A look is as old as its begin, so what one did not read and the next did not either came and went
+within twice the patience: once between their begins, once while the next was reading."""
 
 ROWS = 1_000
 """Rows that are read at once."""
 
 _TAGS = 500
 """Tags of one purge, about: the state server does nothing else meanwhile."""
-
-_LONGEST_PART = 5.0
-"""Seconds for a page of rows, and for what is said to the server before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,6 @@ class Page:
     rows: Sequence[OutboxRow]
     stuck: Collection[str]
     is_full: bool
-
-
-class Pace:
-    """Whether a look at the outbox went on all the time, from when the epoch was asked for.
-
-    The server notes a look when it hears of it. What lies between is missing from the time for
-    which rows are kept, so a look with a part that took long, or whose process was stopped, does
-    not count.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._went_on = clock.now()
-        self.has_stood = False
-
-    def goes_on(self) -> None:
-        """Say so between two parts."""
-        now = self._clock.now()
-        self.has_stood = self.has_stood or now - self._went_on >= _LONGEST_PART
-        self._went_on = now
 
 
 class Publisher:
@@ -81,20 +61,18 @@ class Publisher:
         self._epoch: str | None = None
         self.marks = Marks(outbox, clock, pause)
 
-    async def begin(self) -> Position:
-        """The head, under an epoch that no row of the outbox can have missed."""
-        if self._rules.w1_looked:
-            head = await self._store.relay_begins(PATIENCE)
-        else:
-            head = (await self._store.look(())).head
-        self._epoch = head.epoch
-        return head
+    async def begin(self) -> Look:
+        """Head and time, under an epoch that no row of the outbox can have missed."""
+        asks = self._rules.w1_looked
+        look = await (self._store.relay_begins(PATIENCE) if asks else self._store.look(()))
+        self._epoch = look.head.epoch
+        return look
 
-    async def looked(self, epoch: str, pace: Pace) -> None:
-        """Note that the outbox was looked at, by a look that began before the epoch was told."""
-        pace.goes_on()
-        if self._rules.w1_looked and not pace.has_stood:
-            await self._store.relay_looked(epoch)
+    async def looked(self, epoch: str, begun: Look) -> None:
+        """Note that all that the outbox held when `begun` was told is published under `epoch`."""
+        if self._rules.w1_looked:
+            told = begun if self._rules.w1_begun else await self._store.look(())
+            await self._store.relay_looked(epoch, told.now)
 
     async def waiting(self, epoch: str, done: Collection[str] = (), stuck: int = 0) -> Page:
         """A page of the rows that are unpublished under `epoch`, but for those in `done`.

@@ -10,8 +10,8 @@ from .clock import Clock
 from .errors import StoreUnavailable
 from .facts import Fact, StoreFailed
 from .outbox import Outbox, OutboxRow
-from .protocol import ALL, Position, Rules
-from .publishing import KEPT, ROWS, Pace, Publisher, batches
+from .protocol import ALL, Look, Position, Rules
+from .publishing import KEPT, ROWS, Publisher, batches
 from .rounds import Rounds
 from .stores.base import State
 
@@ -92,15 +92,14 @@ class Relay:
 
     async def step(self) -> None:
         """Look once. Raises `StoreUnavailable` and the outbox's errors."""
-        pace = Pace(self._clock)
-        epoch = (await self._publisher.begin()).epoch
+        begun = await self._publisher.begin()
+        epoch = begun.head.epoch
         more = True
         while more:
-            pace.goes_on()
             more = await self._publish_due(epoch)
             if any(position.epoch != epoch for position in self._done.values()):
                 return  # another began meanwhile: the next look is under it
-        await self._publisher.looked(epoch, pace)
+        await self._publisher.looked(epoch, begun)
         await self._prune()
 
     @property
@@ -159,21 +158,20 @@ class Relay:
         return await self._rounds.take_part()
 
     async def _drain(self) -> Position:
-        pace = Pace(self._clock)
-        head = await self._publisher.begin()
+        begun = await self._publisher.begin()
+        head = begun.head
         for _ in range(_EPOCHS):
-            reached = await self._publish_all(head, pace)
+            reached = await self._publish_all(head, begun)
             if reached.epoch == head.epoch:
                 return reached
             head = reached  # what was published before this one began is to go out again
         raise StoreUnavailable(f"{_EPOCHS} epochs began one after the other during a drain")
 
-    async def _publish_all(self, head: Position, pace: Pace) -> Position:
+    async def _publish_all(self, head: Position, begun: Look) -> Position:
         """All that there is now, under `head`'s epoch; if another begins, its position."""
         done: dict[str, Position] = {}
         stuck = 0
         while True:
-            pace.goes_on()
             # Without locks: what another relay holds is not published yet. Nor does it wait for
             # marks: what is published and not marked is in `done`.
             page = await self._publisher.waiting(head.epoch, done, stuck)
@@ -185,7 +183,7 @@ class Relay:
                     return position
                 done |= dict.fromkeys(ids, position)
             if not page.is_full:  # what comes from now on is newer than whoever asked
-                await self._publisher.looked(head.epoch, pace)
+                await self._publisher.looked(head.epoch, begun)
                 self._publisher.drained(len(done), head.epoch)
                 return max([head, *done.values()])
             stuck = len(page.stuck)

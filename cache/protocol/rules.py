@@ -22,7 +22,9 @@ class Rules:
     w1_mark: bool = True
     """A row is marked with the epoch that the purge's answer named, not with the worker's."""
     w1_looked: bool = True
-    """When no relay looked for longer than rows are kept, a new epoch begins."""
+    """When no relay looked for half as long as rows are kept, a new epoch begins."""
+    w1_begun: bool = True
+    """A look at the outbox is as old as its begin."""
     w2_epoch: bool = True
     """A purge that finds no log begins a new epoch."""
     w2_incarnation: bool = True

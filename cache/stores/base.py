@@ -67,12 +67,16 @@ class State(Protocol):
         """
         ...
 
-    async def relay_begins(self, patience: float) -> Position:
-        """W1: begin a new epoch if no relay looked for `patience` seconds. Returns the head."""
+    async def relay_begins(self, patience: float) -> Look:
+        """W1: begin a new epoch if no relay looked for `patience` seconds. Head and time."""
         ...
 
-    async def relay_looked(self, epoch: str) -> None:
-        """W1: note that a relay published everything under `epoch`, if it is still the epoch."""
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        """W1: note that a relay published what there was at `at`, if `epoch` is still the epoch.
+
+        `at` is the server's time, in seconds, that `relay_begins` told: a look is as old as its
+        begin. A newer one that is noted already stays, unless it is ahead of the server's time.
+        """
         ...
 
 

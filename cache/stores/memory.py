@@ -144,17 +144,19 @@ class MemoryServer:
             self._begin_epoch()
         return self.position()
 
-    def relay_begins(self, patience: float) -> Position:
+    def relay_begins(self, patience: float) -> Look:
         self._ensure_epoch(self.rules.f3_no_log, self.rules.f3_incarnation)
         # A clock that was set back says nothing either.
         is_old = self.looked is None or abs(self.now() - self.looked) > patience
         if is_old and self.rules.w1_looked:
             self._begin_epoch()
-        return self.position()
+        return Look(self.position(), self.now())
 
-    def relay_looked(self, epoch: str) -> None:
-        if epoch == self.epoch:
-            self.looked = self.now()
+    def relay_looked(self, epoch: str, at: float) -> None:
+        # One of the future was before the clock was set back, and says nothing.
+        is_newer = self.looked is None or not at <= self.looked <= self.now()
+        if epoch == self.epoch and is_newer:
+            self.looked = at
 
     def _name(self) -> str:
         return self.epoch or ""
@@ -288,11 +290,11 @@ class MemoryStore:
     async def renew(self, expected: str | None = None) -> Position:
         return self.server.renew(expected)
 
-    async def relay_begins(self, patience: float) -> Position:
+    async def relay_begins(self, patience: float) -> Look:
         return self.server.relay_begins(patience)
 
-    async def relay_looked(self, epoch: str) -> None:
-        self.server.relay_looked(epoch)
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        self.server.relay_looked(epoch, at)
 
     async def aclose(self) -> None:
         """Nothing is open."""

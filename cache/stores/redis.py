@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -163,12 +164,12 @@ class RedisStore:
     async def renew(self, expected: str | None = None) -> Position:
         return wire.position(await self._ask("renew", wire.RENEW, (), expected or ""))
 
-    async def relay_begins(self, patience: float) -> Position:
+    async def relay_begins(self, patience: float) -> Look:
         allowed = wire.milliseconds(patience)
-        return wire.position(await self._ask("relay", wire.RELAY_BEGINS, (), allowed))
+        return wire.look(await self._ask("relay", wire.RELAY_BEGINS, (), allowed), ())
 
-    async def relay_looked(self, epoch: str) -> None:
-        await self._ask("relay", wire.RELAY_LOOKED, (), epoch)
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        await self._ask("relay", wire.RELAY_LOOKED, (), epoch, math.floor(at * 1000))
 
     async def aclose(self) -> None:
         """Close the follower's connection, and what `open` opened: other clients are their

@@ -180,48 +180,86 @@ class StateContract:
         store = open_store()
         head = (await store.look(())).head
 
-        assert await store.relay_begins(60.0) == head
-        assert await open_store().relay_begins(60.0) == head
+        assert (await store.relay_begins(60.0)).head == head
+        assert (await open_store().relay_begins(60.0)).head == head
+
+    async def test_a_relay_is_told_the_servers_time(self, open_store: OpenStore) -> None:
+        store = open_store()
+        before = (await store.look(())).now
+        begun = await store.relay_begins(60.0)
+
+        assert before <= begun.now <= (await store.look(())).now
 
     async def test_when_no_relay_looked_for_long_a_new_epoch_begins(
         self, open_store: OpenStore
     ) -> None:
         store = open_store()
-        old = await store.relay_begins(60.0)
+        old = (await store.relay_begins(60.0)).head
         await self._pass(store, 0.2)
 
-        new = await store.relay_begins(0.1)
+        new = (await store.relay_begins(0.1)).head
 
         assert new.epoch != old.epoch
         assert (await store.look(())).head == new
-        assert (await open_store().relay_begins(60.0)) == new
+        assert (await open_store().relay_begins(60.0)).head == new
 
     async def test_a_relay_that_looked_keeps_the_epoch(self, open_store: OpenStore) -> None:
         store = open_store()
-        head = await store.relay_begins(60.0)
+        head = (await store.look(())).head
         await self._pass(store, 1.1)
-        await store.relay_looked(head.epoch)
+        begun = await store.relay_begins(60.0)
+        await store.relay_looked(head.epoch, begun.now)
 
-        assert await open_store().relay_begins(1.0) == head
+        assert (await open_store().relay_begins(1.0)).head == head
+
+    async def test_a_look_is_as_old_as_its_begin(self, open_store: OpenStore) -> None:
+        store = open_store()
+        begun = await store.relay_begins(60.0)
+        await self._pass(store, 0.2)
+        await store.relay_looked(begun.head.epoch, begun.now)
+
+        assert (await store.relay_begins(0.1)).head.epoch != begun.head.epoch
+
+    async def test_a_newer_look_stays(self, open_store: OpenStore) -> None:
+        """One that was stopped in between does not make another's look older."""
+        store = open_store()
+        old = await store.relay_begins(60.0)
+        await self._pass(store, 1.1)
+        new = await store.relay_begins(60.0)
+        await store.relay_looked(new.head.epoch, new.now)
+        await store.relay_looked(old.head.epoch, old.now)
+
+        assert (await store.relay_begins(1.0)).head == new.head
+
+    async def test_a_look_of_the_future_does_not_stay(self, open_store: OpenStore) -> None:
+        """The server's clock was set back: it would hide that nobody looks any more."""
+        store = open_store()
+        begun = await store.relay_begins(60.0)
+        await store.relay_looked(begun.head.epoch, begun.now + 0.5)
+        await store.relay_looked(begun.head.epoch, begun.now)
+        await self._pass(store, 1.1)
+
+        assert (await store.relay_begins(1.0)).head.epoch != begun.head.epoch
 
     async def test_who_looked_in_another_epoch_did_not(self, open_store: OpenStore) -> None:
         store = open_store()
         old = await store.relay_begins(60.0)
         new = await store.renew()
         await self._pass(store, 0.2)
-        await store.relay_looked(old.epoch)
+        await store.relay_looked(old.head.epoch, (await store.look(())).now)
 
-        assert (await store.relay_begins(0.1)).epoch != new.epoch
+        assert (await store.relay_begins(0.1)).head.epoch != new.epoch
 
     async def test_relays_that_come_late_together_begin_one_epoch(
         self, open_store: OpenStore
     ) -> None:
         stores = [open_store() for _ in range(8)]
-        old = await stores[0].relay_begins(60.0)
+        old = (await stores[0].relay_begins(60.0)).head
         await self._pass(stores[0], 1.1)
 
-        heads = await asyncio.gather(*(store.relay_begins(1.0) for store in stores))
+        looks = await asyncio.gather(*(store.relay_begins(1.0) for store in stores))
 
+        heads = [look.head for look in looks]
         assert len(set(heads)) == 1
         assert heads[0].epoch != old.epoch
 

@@ -167,11 +167,11 @@ class FaultyStore:
     async def renew(self, expected: str | None = None) -> Position:
         return await self._run("renew", lambda: self.store.renew(expected))
 
-    async def relay_begins(self, patience: float) -> Position:
+    async def relay_begins(self, patience: float) -> Look:
         return await self._run("relay_begins", lambda: self.store.relay_begins(patience))
 
-    async def relay_looked(self, epoch: str) -> None:
-        await self._run("relay_looked", lambda: self.store.relay_looked(epoch))
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        await self._run("relay_looked", lambda: self.store.relay_looked(epoch, at))
 
     async def aclose(self) -> None:
         await self.store.aclose()

@@ -9,7 +9,7 @@ import pytest
 
 from cache import OutboxRow, Position, StoreUnavailable
 from cache.facts import Drained, Fact, Invalidated, StoreFailed
-from cache.protocol import ALL, Rules
+from cache.protocol import ALL, Look, Rules
 from cache.publishing import ROWS
 from cache.relay import Relay
 from cache.stores.memory import MemoryServer, MemoryStore
@@ -35,7 +35,7 @@ class Store(MemoryStore):
         self.after: Callable[[], Awaitable[None]] = nothing
         self.is_away = False
 
-    async def relay_begins(self, patience: float) -> Position:
+    async def relay_begins(self, patience: float) -> Look:
         if self.is_away:
             raise StoreUnavailable("away")
         return await super().relay_begins(patience)
@@ -396,10 +396,11 @@ async def test_a_drain_that_comes_first_begins_it_too(world: World) -> None:
     assert (await relay.drain()).epoch != before
 
 
-async def test_a_look_whose_process_was_stopped_does_not_count(world: World) -> None:
-    """1. It reads the outbox. 2. It is stopped for 40 s; rows come, and will go 60 s later.
+@pytest.mark.parametrize("rules", [ALL, ALL.without("w1_begun")])
+async def test_a_look_is_as_old_as_its_begin(world: World, rules: Rules) -> None:
+    """1. It reads the outbox. 2. It is stopped for 25 s; rows come, and will go 60 s later.
     3. It notes that it looked just now. 4. It is stopped for 29 s more: nobody sees those rows."""
-    relay = world.relay()
+    relay = world.relay(rules)
     await relay.step()
     before = await world.epoch()
 
@@ -411,30 +412,31 @@ async def test_a_look_whose_process_was_stopped_does_not_count(world: World) -> 
     await relay.step()
     world.clock.passes(6)
     await relay.step()
-    assert await world.epoch() != before
+    assert (await world.epoch() != before) is rules.w1_begun
 
 
+@pytest.mark.parametrize("rules", [ALL, ALL.without("w1_begun")])
 @pytest.mark.parametrize("looks", [Relay.step, Relay.drain])
-async def test_nor_does_one_that_was_stopped_before_it_read(
-    world: World, looks: Callable[[Relay], Awaitable[object]]
+async def test_so_is_one_that_was_stopped_before_it_read(
+    world: World, looks: Callable[[Relay], Awaitable[object]], rules: Rules
 ) -> None:
     """1. It asks for the epoch, and is stopped before it hears. 2. In another world rows come, are
     published, and go. 3. It reads the outbox, and notes that it looked just now."""
-    relay = world.relay()
+    relay = world.relay(rules)
     await relay.step()
     before = await world.epoch()
 
     class Late(Store):
-        async def relay_begins(self, patience: float) -> Position:
+        async def relay_begins(self, patience: float) -> Look:
             told = await super().relay_begins(patience)
             world.clock.passes(29)
             return told
 
     world.clock.passes(2)
-    await looks(world.relay(store=Late(world.server)))
+    await looks(world.relay(rules, store=Late(world.server)))
     world.clock.passes(2)
     await relay.step()
-    assert await world.epoch() != before
+    assert (await world.epoch() != before) is rules.w1_begun
 
 
 async def test_a_look_that_could_not_publish_does_not_count(world: World) -> None:

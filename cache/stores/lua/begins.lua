@@ -5,4 +5,4 @@ local looked = tonumber(redis.call('HGET', state, 'looked') or '')
 if not looked or math.abs(now - looked) > tonumber(ARGV[2]) then
   begin()
 end
-return { epoch, whole(head()) }
+return { epoch, whole(head()), time[1], time[2], {} }

@@ -55,6 +55,24 @@ def w1_mark(script: Script) -> None:
     script.do("settle")
 
 
+def w1_begun(script: Script) -> None:
+    """1. A stays on an old primary; B fills item 0 in the new epoch. 2. B's relay reads the
+    outbox, and B stands. 3. A commits, purges on the old primary, and after a minute its relay
+    removes the row. 4. B goes on: its relay notes that it looked, before any other look."""
+    script.make_current("A", "B")
+    script.fault("split", "A")
+    script.make_current("B")
+    script.ask("anyone", "B", ("item", 0))
+    script.wait(0.2)
+    script.until("B", "asks what waits gets its answer", avoid=("follows",))
+    script.fault("pause", "B")
+    script.ask("c0", "A", ("update", 0))
+    script.calmly(80)
+    script.fault("pause", "B")
+    script.until("B", "relay looked gets its answer", avoid=("follows", "relay begins"))
+    script.do("settle")
+
+
 def j5_answer(script: Script) -> None:
     """1. A stays on an old primary; B fills item 0 in the new epoch, which a client sees.
     2. The client writes item 0 at A, and reads there: a position of another epoch, so A drains,
@@ -124,6 +142,7 @@ INTERLEAVINGS: Mapping[str, Callable[[Script], None]] = {
     "w5_used": w5_used,
     "l2_epochs": l2_epochs,
     "w1_mark": w1_mark,
+    "w1_begun": w1_begun,
     "j5_answer": j5_answer,
     "f2_whole": f2_whole,
     "j3_head": j3_head,

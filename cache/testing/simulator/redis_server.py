@@ -87,12 +87,13 @@ class RedisServer:
         self._position = self._redis.run(self._store.renew(expected))
         return self._position
 
-    def relay_begins(self, patience: float) -> Position:
-        self._position = self._redis.run(self._store.relay_begins(patience))
-        return self._position
+    def relay_begins(self, patience: float) -> Look:
+        look = self._redis.run(self._store.relay_begins(patience))
+        self._position = look.head
+        return look
 
-    def relay_looked(self, epoch: str) -> None:
-        self._redis.run(self._store.relay_looked(epoch))
+    def relay_looked(self, epoch: str, at: float) -> None:
+        self._redis.run(self._store.relay_looked(epoch, at))
 
     def position(self) -> Position:
         """The newest position that it told of."""

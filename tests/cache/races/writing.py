@@ -88,6 +88,28 @@ async def nobody_looked_in_the_new_world(world: World) -> tuple[Any, Any]:
     return await world.see(at=[world.b]), {"new"}
 
 
+@race(off("w1_begun"))
+async def stood_before_it_noted_its_look(world: World) -> tuple[Any, Any]:
+    """1. a failover; A stays on the old primary; S at B stores the old row in the new epoch
+    2. B's relay reads the outbox, and stands before it notes that  3. W at A commits, purges there,
+    is acknowledged, and after a minute A's relay removes the row  4. B's relay notes its look, and
+    looks again  5. S reads at B."""
+    await promote(world)
+    await world.get(at=world.b)
+    reading = world.outbox.hold_next()
+    look = world.task(world.b.relay())
+    await reading.reached.wait()
+    await world.write(1, "new", at=world.a)
+    await relays(world, world.a)
+    await world.passes(61)
+    await world.a.relay()
+    assert not world.outbox.rows
+    reading.open()
+    await look
+    await world.b.relay()
+    return await world.see(at=[world.b]), {"new"}
+
+
 # ---- W2 ----
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
-from cache.protocol import ALL, Followed, Position
+from cache.protocol import ALL, Followed, Look, Position
 from cache.stores.base import Fill
 from cache.stores.memory import MemoryServer, MemoryStore
 from cache.testing.contract import LossContract, StoreContract
@@ -72,18 +73,38 @@ class RenewsInAnyCase(MemoryStore):
 
 
 class NeverBeginsForRelays(MemoryStore):
-    async def relay_begins(self, patience: float) -> Position:
-        return (await self.look(())).head
+    async def relay_begins(self, patience: float) -> Look:
+        return await self.look(())
+
+
+class TellsRelaysNoTime(MemoryStore):
+    async def relay_begins(self, patience: float) -> Look:
+        return replace(await super().relay_begins(patience), now=0.0)
 
 
 class BelievesAnyRelay(MemoryStore):
-    async def relay_looked(self, epoch: str) -> None:
-        await super().relay_looked(self.server.epoch or "")
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        await super().relay_looked(self.server.epoch or "", at)
 
 
 class IgnoresRelays(MemoryStore):
-    async def relay_looked(self, epoch: str) -> None:
+    async def relay_looked(self, epoch: str, at: float) -> None:
         return
+
+
+class NotesWhenItHears(MemoryStore):
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        await super().relay_looked(epoch, self.server.now())
+
+
+class TakesAnyLook(MemoryStore):
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        self.server.looked = at
+
+
+class KeepsTheNewestLook(MemoryStore):
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        self.server.looked = max(at, self.server.looked or 0.0)
 
 
 class TellsAll(MemoryStore):
@@ -132,6 +153,10 @@ CONTROLS: list[tuple[type[MemoryStore], str]] = [
     (NeverBeginsForRelays, "test_when_no_relay_looked_for_long_a_new_epoch_begins"),
     (BelievesAnyRelay, "test_who_looked_in_another_epoch_did_not"),
     (IgnoresRelays, "test_a_relay_that_looked_keeps_the_epoch"),
+    (TellsRelaysNoTime, "test_a_relay_is_told_the_servers_time"),
+    (NotesWhenItHears, "test_a_look_is_as_old_as_its_begin"),
+    (TakesAnyLook, "test_a_newer_look_stays"),
+    (KeepsTheNewestLook, "test_a_look_of_the_future_does_not_stay"),
     (TellsAll, "test_only_what_is_after_the_position_is_told"),
     (ComparesEpochs, "test_in_another_epoch_it_tells_the_head_alone"),
     (SleepsOn, "test_a_purge_wakes_it"),

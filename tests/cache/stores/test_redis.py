@@ -226,8 +226,9 @@ async def test_a_full_server_still_purges_and_judges() -> None:
             assert look.watermarks == {"tag": purged, "new": purged}
             assert [purge.id for purge in (await store.follow(old, 0)).purges] == [purged.id]
             assert list(await store.get(["entry"])) == [b"value"]
-            assert (await store.relay_begins(60.0)) == purged
-            await store.relay_looked(purged.epoch)
+            begun = await store.relay_begins(60.0)
+            assert begun.head == purged
+            await store.relay_looked(purged.epoch, begun.now)
             assert (await store.renew(purged.epoch)).epoch != purged.epoch
 
             for refused in (
@@ -247,7 +248,7 @@ ASKS: list[Ask] = [
     lambda store: store.follow(None, 0),
     lambda store: store.renew(),
     lambda store: store.relay_begins(60.0),
-    lambda store: store.relay_looked("epoch"),
+    lambda store: store.relay_looked("epoch", 0.0),
 ]
 ASKED = ["look", "remember", "invalidate", "follow", "renew", "relay_begins", "relay_looked"]
 

@@ -111,6 +111,6 @@ async def _ask(store: Store, method: Method) -> None:
         "follow": (None, 0.0),
         "renew": (),
         "relay_begins": (60.0,),
-        "relay_looked": ("epoch",),
+        "relay_looked": ("epoch", 0.0),
     }
     await getattr(store, method)(*arguments[method])

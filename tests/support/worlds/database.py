@@ -75,6 +75,12 @@ class MemoryOutbox:
         self._clock = clock
         self._ids = itertools.count(1)
         self.rows: dict[str, _Row] = {}
+        self._after_read: list[Gate] = []
+
+    def hold_next(self) -> Gate:
+        """The next look at what is unpublished waits, with its rows in hand, for the gate."""
+        self._after_read.append(Gate())
+        return self._after_read[-1]
 
     async def add(self, tags: Iterable[str]) -> str:
         identifier = f"{next(self._ids):016x}"
@@ -85,7 +91,10 @@ class MemoryOutbox:
         return await self.add(tags)
 
     async def waiting(self, epoch: str, limit: int) -> Sequence[OutboxRow]:
-        return [self._told(one) for one, row in self.rows.items() if _waits(row, epoch)][:limit]
+        found = [self._told(one) for one, row in self.rows.items() if _waits(row, epoch)]
+        if self._after_read:
+            await self._after_read.pop(0)()
+        return found[:limit]
 
     @asynccontextmanager
     async def unpublished(self, epoch: str, limit: int) -> AsyncIterator[Sequence[OutboxRow]]:

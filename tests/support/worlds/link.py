@@ -107,11 +107,14 @@ class Link:
     async def renew(self, expected: str | None = None) -> Position:
         return await self._through("renew", lambda: self.store.renew(expected))
 
-    async def relay_begins(self, patience: float) -> Position:
-        return await self._through("relay_begins", lambda: self.store.relay_begins(patience))
+    async def relay_begins(self, patience: float) -> Look:
+        look = await self._through("relay_begins", lambda: self.store.relay_begins(patience))
+        return replace(look, now=look.now + self._shift())
 
-    async def relay_looked(self, epoch: str) -> None:
-        await self._through("relay_looked", lambda: self.store.relay_looked(epoch))
+    async def relay_looked(self, epoch: str, at: float) -> None:
+        await self._through(
+            "relay_looked", lambda: self.store.relay_looked(epoch, at - self._shift())
+        )
 
     async def aclose(self) -> None:
         await self.store.aclose()
