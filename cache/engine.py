@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random as randomness
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from .clock import Clock, SystemClock
 from .codec import Codec
 from .context import Scope, barrier_of, scoped
 from .errors import StoreUnavailable
-from .facts import Invalidated, Observer, StoreFailed, TokenIgnored
+from .facts import Observer, TokenIgnored
 from .filling import Fills
 from .following import Follower
 from .judging import Judge
@@ -27,7 +27,7 @@ from .outbox import Outbox
 from .policy import namespace_tag
 from .promises import Off, promises_off
 from .protocol import ALL, Barrier, Log, Position, Rules, Token
-from .purges import Purges
+from .purging import Purging
 from .reading import Reader
 from .relay import Relay
 from .resolving import Resolver
@@ -91,11 +91,9 @@ class Cache:
         self.log = Log(rules, max_staleness=self.settings.max_staleness)
         self._worker = Worker(self.log, clock or SystemClock(), self._tell)
         self._outbox = outbox
-        self._purges = Purges(self._publish)
         self.relay = self._make_relay(outbox)
+        self._purging = Purging(store, self._worker, outbox=outbox, relay=self.relay)
         self.follower = self._make_follower()
-        self._worker.unpublished = lambda: bool(self._purges.waiting)
-        self._worker.settle = self._purges.publish_waiting
         self.memory = MemoryTier(self.settings.memory_bytes)
         codec = codec or Codec()
         self._look_ups = LookUps(store, codec, self._worker)
@@ -109,9 +107,7 @@ class Cache:
             random=random,
         )
         self._loads = Loads(self._worker, self._look_ups, codec, fills)
-        self._serving = Serving(
-            self._worker, tier=self.memory, fills=fills, loads=self._loads, random=random
-        )
+        self._serving = Serving(self._worker, fills=fills, loads=self._loads, random=random)
         self._reader = Reader(
             self._worker,
             tier=self.memory,
@@ -127,8 +123,6 @@ class Cache:
             self._loads.leasing = Leasing(leases, self._worker)
             self._loads.refind = self._reader.find_again
         self._tasks: list[asyncio.Task[None]] = []
-        self._ending: set[asyncio.Task[None]] = set()
-        """Purges under way, which go on when whoever asked for them goes away."""
 
     def _make_relay(self, outbox: Outbox | None) -> Relay | None:
         if outbox is None:
@@ -148,7 +142,7 @@ class Cache:
             self._worker.log,
             self._worker.clock,
             poll=self.settings.poll,
-            drain=self.relay.drain if self.relay else self._purges.publish_waiting,
+            drain=self.relay.drain if self.relay else self._purging.publish_waiting,
             note=self._worker.note,
             tell=self._tell,
         )
@@ -194,9 +188,7 @@ class Cache:
         await end(tasks)
         self._worker.log.lose()
         await self._loads.close(_LAST_LOADS)
-        while self._ending:
-            await asyncio.wait(self._ending)
-        await self._purges.close()
+        await self._purging.close()
         if self.relay is not None:
             await self.relay.aclose()
         await self.store.aclose()
@@ -243,7 +235,7 @@ class Cache:
         """
         wanted = frozenset(tags)
         if wanted:
-            await self._shielded(self._invalidate(wanted))
+            await self._purging.invalidate(wanted, barrier_of(self))
 
     async def invalidate_namespace(self, name: str) -> None:
         """Purge every entry whose policy names this namespace."""
@@ -255,7 +247,7 @@ class Cache:
         Call it after the outermost commit and before the answer. When the store is away, the
         relays publish it later, and this request's token holds the id (W5).
         """
-        await self._shielded(self._publish_row(identifier, frozenset(tags)))
+        await self._purging.publish(identifier, frozenset(tags), barrier_of(self))
 
     async def resolve(self, barrier: Barrier) -> None:
         """J5: what a barrier asks for, before anything is read for it; see `Session.repeats`."""
@@ -308,7 +300,7 @@ class Cache:
     @property
     def unpublished(self) -> frozenset[str]:
         """Tags whose purge the store has not confirmed, kept by this process."""
-        return self._purges.waiting
+        return self._purging.waiting
 
     async def reaches_store(self) -> bool:
         """Whether the store answers now."""
@@ -317,48 +309,3 @@ class Cache:
         except StoreUnavailable:
             return False
         return True
-
-    # ---- purges ----
-
-    async def _shielded(self, purge: Coroutine[Any, Any, None]) -> None:
-        """Like `await purge`; a client that goes away does not leave its write unpublished."""
-        task = asyncio.get_running_loop().create_task(purge)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        await asyncio.shield(task)
-
-    async def _invalidate(self, tags: frozenset[str]) -> None:
-        if self._outbox is None or not self.rules.w1_outbox:
-            await self._purges.add(tags)
-        else:
-            await self._publish_row(await self._outbox.add_alone(tags), tags)
-
-    async def _publish_row(self, identifier: str, tags: frozenset[str]) -> None:
-        barrier = barrier_of(self)
-        # A request that waited for a store that is away does not wait again: the relay publishes.
-        position = None if barrier is not None and barrier.alone else await self._purge(tags)
-        if position is not None:
-            if self.relay is not None:
-                self.relay.mark_later(identifier, position)
-        elif barrier is not None:
-            barrier.give_up()
-            if self.rules.w5_outbox_id:
-                barrier.add_outbox(identifier)
-
-    async def _publish(self, tags: frozenset[str]) -> bool:
-        return await self._purge(tags) is not None
-
-    async def _purge(self, tags: frozenset[str]) -> Position | None:
-        """W2. None when the store did not confirm it."""
-        try:
-            position = await self.store.invalidate(tags)
-        except StoreUnavailable as error:
-            self._tell(StoreFailed("invalidate", str(error)))
-            return None
-        self._worker.saw(position)
-        self._worker.log.add_own(tags, position)
-        barrier = barrier_of(self)
-        if barrier is not None and self.rules.w5_position:
-            barrier.add(position)
-        self._tell(Invalidated(tags, position))
-        return position

@@ -85,7 +85,7 @@ class Fills:
             reason = f"too large: {len(stored)} bytes are more than {self._max_bytes}"
             self._worker.tell(NotStored(call.key, call.name, reason))
             return
-        self._tier_put(call.key, outcome.value, stamp, len(payload.encoded))
+        self.remember(call.key, outcome.value, stamp, len(payload.encoded))
         await self._fill(call, Fill(call.key, stored, lifetime), stamp)
 
     def restamp(self, entry: Entry, head: Position, now: float) -> None:
@@ -107,7 +107,8 @@ class Fills:
         if error is not None:
             self._worker.tell(StoreFailed("restamp", str(error)))
 
-    def _tier_put(self, key: str, value: object, stamp: Stamp, size: int) -> None:
+    def remember(self, key: str, value: object, stamp: Stamp, size: int) -> None:
+        """Put a value into memory; `size` is that of its payload, in bytes."""
         log = self._worker.log
         if log.position is not None:  # else nothing would ever be served from memory
             judged = None if log.rules.j2_never else log.mark

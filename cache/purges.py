@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 from .errors import StoreUnavailable
 from .tasks import end
@@ -16,7 +17,7 @@ _LONGEST_PAUSE = 1.0
 
 
 class Purges:
-    """Publishes purges, and keeps those that could not be published.
+    """Keeps purges that could not be published, and publishes them again until they are.
 
     `publish` says whether the store confirmed. A second publication of the same tags is harmless,
     so a purge whose outcome is unknown is published again. They live in memory: a process that
@@ -32,15 +33,14 @@ class Purges:
     def waiting(self) -> frozenset[str]:
         return frozenset(self._waiting)
 
-    async def add(self, tags: frozenset[str]) -> None:
-        """Publish now, or keep for later."""
-        if await self._publish(tags):
-            return
+    def keep(self, tags: frozenset[str]) -> None:
+        """Publish these as soon as the store confirms."""
         # A mark for each purge, not only its tag: a publication that began before this purge must
         # not be taken for it when it succeeds.
         self._waiting |= dict.fromkeys(tags, object())
         if self._retrying is None:
-            self._retrying = asyncio.get_running_loop().create_task(self._retry())
+            loop = asyncio.get_running_loop()
+            self._retrying = loop.create_task(self._retry(), context=Context())
 
     async def publish_waiting(self) -> None:
         """Publish what waits. Raises `StoreUnavailable` while some of it still does."""

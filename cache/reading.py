@@ -25,7 +25,7 @@ from .loading import Loads
 from .looking import LookUps
 from .protocol import Barrier, Stamp, Verdict
 from .resolving import Resolver
-from .serving import Candidate, Serving, Sight
+from .serving import Candidate, Serving, Sight, made_of
 from .tier import MemoryTier
 from .worker import Worker
 
@@ -230,7 +230,9 @@ class Reader:
         if start.replaces is not None and candidate.stamp.stored <= start.replaces:
             return None  # it is the value that a refresh is to replace
         self._serving.remember(call, candidate)
-        return Outcome(candidate.value, candidate.made_of(self._worker.rules))
+        return Outcome(
+            candidate.value, made_of(candidate.stamp, candidate.as_of, self._worker.rules)
+        )
 
     def _is_strict(self, call: Call) -> bool:
         return call.policy.is_strict and self._worker.rules.j6_strict

@@ -14,7 +14,7 @@ from .filling import Fills, Start
 from .flight import Outcome
 from .loading import Loads
 from .protocol import Barrier, Dependencies, Look, Position, Rules, Stamp, Verdict
-from .tier import MemoryTier, Remembered
+from .tier import Remembered
 from .worker import Worker
 
 Served = Callable[[Call, Stamp, Any, Tier], None]
@@ -31,15 +31,16 @@ class Candidate:
     size: int = 0
     old: Entry | None = None
 
-    def made_of(self, rules: Rules) -> Dependencies:
-        """What a reader of it depends on: its positions, raised to a head that judged it (J3)."""
-        result = Dependencies(rules)
-        result.strict = self.stamp.strict
-        if self.as_of is not None:
-            result.add_all(self.stamp.dependencies, self.as_of)
-        else:
-            result.add_ids(self.stamp.epoch, self.stamp.dependencies)
-        return result
+
+def made_of(stamp: Stamp, as_of: Position | None, rules: Rules) -> Dependencies:
+    """What a reader of a value depends on: its positions, raised to a head that judged it (J3)."""
+    result = Dependencies(rules)
+    result.strict = stamp.strict
+    if as_of is not None:
+        result.add_all(stamp.dependencies, as_of)
+    else:
+        result.add_ids(stamp.epoch, stamp.dependencies)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,12 @@ class Serving:
         self,
         worker: Worker,
         *,
-        tier: MemoryTier,
         fills: Fills,
         loads: Loads,
         random: Callable[[], float],
     ) -> None:
         self._worker = worker
         self._fills = fills
-        self._tier = tier
         self._loads = loads
         self._random = random
         self.audit: Served | None = None
@@ -94,10 +93,7 @@ class Serving:
             self._fills.restamp(candidate.old, candidate.as_of, start.now)
         self._refresh_if_due(call, scope, candidate.stamp, start)
         self._tell_served(Tier.STORE, call, candidate.stamp, start.now)
-        frame = current_frame()
-        if frame is not None and self._worker.rules.l2_nested:
-            frame.dependencies.merge(candidate.made_of(self._worker.rules))
-        self._used(candidate.stamp, scope.barrier)
+        self._hand_up(candidate.stamp, scope, candidate.as_of)
         if self.audit is not None:
             self.audit(call, candidate.stamp, candidate.value, Tier.STORE)
         return candidate.value
@@ -110,13 +106,17 @@ class Serving:
             self._refresh_if_due(call, scope, item.stamp, start)
         if self._worker.is_observed:
             self._tell_served(Tier.MEMORY, call, item.stamp, self._worker.server_time)
-        frame = current_frame()
-        if frame is not None and self._worker.rules.l2_nested:
-            frame.dependencies.merge(Candidate(item.value, item.stamp).made_of(self._worker.rules))
-        self._used(item.stamp, scope.barrier)
+        self._hand_up(item.stamp, scope)
         if self.audit is not None:
             self.audit(call, item.stamp, item.value, Tier.MEMORY)
         return item.value
+
+    def _hand_up(self, stamp: Stamp, scope: Scope, as_of: Position | None = None) -> None:
+        """Tell the load that a value becomes a part of, and the answer, what it depends on."""
+        frame = current_frame()
+        if frame is not None and self._worker.rules.l2_nested:
+            frame.dependencies.merge(made_of(stamp, as_of, self._worker.rules))
+        self._used(stamp, scope.barrier)
 
     def _refresh_if_due(self, call: Call, scope: Scope, stamp: Stamp, start: Start) -> None:
         """Refresh in the background what is stale, or is drawn to be refreshed early."""
@@ -171,10 +171,7 @@ class Serving:
 
     def remember(self, call: Call, candidate: Candidate) -> None:
         """Put a clean value into memory, as old as it is."""
-        log, stamp = self._worker.log, candidate.stamp
-        if log.position is None:
-            return  # nothing is judged by the log here, so nothing would be served from memory
+        stamp = candidate.stamp
         if candidate.as_of is not None:
             stamp = stamp.raised_to(candidate.as_of)
-        judged = None if log.rules.j2_never else log.mark
-        self._tier.put(call.key, candidate.value, stamp, candidate.size, judged)
+        self._fills.remember(call.key, candidate.value, stamp, candidate.size)

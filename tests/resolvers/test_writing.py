@@ -247,9 +247,7 @@ async def test_without_the_shields_it_would(store: Store, monkeypatch: pytest.Mo
         return await work
 
     monkeypatch.setattr(writing, "to_its_end", only_awaited)
-    cache = store.worker.services.cache
-    monkeypatch.setattr(cache, "publish", cache._publish_row)
-    monkeypatch.setattr(cache, "invalidate", cache._invalidate)
+    monkeypatch.setattr(store.worker.services.cache._purging, "_to_its_end", only_awaited)
     assert await stale_after_cancellations(store, insists=True) != []
 
 
@@ -262,7 +260,7 @@ async def test_a_write_while_redis_is_away_is_published_by_whoever_reaches_it(
 ) -> None:
     number = store.products["P-1"].id
     cache = store.worker.services.cache
-    cache.rules = rules
+    cache.rules = cache._worker.rules = rules
 
     async def away(_tags: Iterable[str]) -> Position:
         raise StoreUnavailable("away")
