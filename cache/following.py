@@ -74,18 +74,18 @@ class Follower:
         while True:
             try:
                 await self.step()
-                pause = 0.0
             except StoreUnavailable as error:
                 self._tell(StoreFailed("follow", str(error)))
-                pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
             except Exception:
                 # The outbox's database may be away, with any error of its driver. Nothing local is
                 # used until it was drained, so going on is safe, and giving up would not be.
                 if not pause:
                     log.exception("the outbox could not be drained; trying again")
-                pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
-            if pause:
-                await self._clock.sleep(pause)
+            else:
+                pause = 0.0
+                continue
+            pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
+            await self._clock.sleep(pause)
 
     async def reach(self, target: Position, patience: float) -> bool:
         """Wait up to `patience` seconds until the log is applied up to `target`."""
@@ -106,8 +106,10 @@ class Follower:
             while not is_there() and not limit.done():
                 self._moved.clear()
                 moved = asyncio.ensure_future(self._moved.wait())
-                await asyncio.wait({moved, limit}, return_when=asyncio.FIRST_COMPLETED)
-                moved.cancel()
+                try:
+                    await asyncio.wait({moved, limit}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    moved.cancel()
         finally:
             limit.cancel()
         return is_there()

@@ -57,8 +57,13 @@ async def writing(cache: Cache, sessions: async_sessionmaker[S], *tags: str) -> 
     async with sessions() as session:
         purges(session, *tags)
         transaction = await session.begin()
-        with bypass():
-            yield session
+        try:
+            with bypass():
+                yield session
+        except BaseException:
+            if not transaction.is_active:
+                await cache.invalidate(session.info[_TAGS])  # it may have been committed before
+            raise
         if not transaction.is_active:
             await cache.invalidate(session.info[_TAGS])  # it may have been a commit
             raise NoTransactionError(

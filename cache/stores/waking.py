@@ -45,7 +45,7 @@ class Waking:
     @contextmanager
     def waiting(self, name: str) -> Iterator[Waiter]:
         """A waiter for messages about `name`, in the block."""
-        if self._hearing is None:
+        if self._hearing is None or self._hearing.done():
             loop = asyncio.get_running_loop()
             self._hearing = loop.create_task(self._hear_for_ever(), context=Context())
         waiter = Waiter()

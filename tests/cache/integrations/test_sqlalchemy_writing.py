@@ -160,6 +160,21 @@ async def test_an_error_rolls_back_and_purges_nothing(world: World) -> None:
     assert (world.purged, await world.rows()) == ([], [])
 
 
+async def test_an_error_after_a_commit_inside_purges_what_it_may_have_committed(
+    world: World,
+) -> None:
+    async def fails() -> None:
+        async with writing(world.cache, world.sessions, "book:1") as session:
+            (await session.get_one(Book, 1)).title = "Persuasion"
+            await session.commit()
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await fails()
+    assert await world.title() == "Persuasion"
+    assert world.purged == [{"book:1"}]
+
+
 async def test_a_purge_of_nothing_that_was_changed_is_a_purge(world: World) -> None:
     async with writing(world.cache, world.sessions, "book:1"):
         pass
