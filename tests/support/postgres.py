@@ -39,15 +39,21 @@ class PostgresServer:
     """One PostgreSQL server on a free port of the loopback interface, with a random password.
 
     It is fast and forgets what it acknowledged when it crashes, as most tests never see;
-    `is_durable` is for those that crash it. `settings` are PostgreSQL's own.
+    `is_durable` is for those that crash it, `outlives_stops` for those that take it down and up.
+    `settings` are PostgreSQL's own.
     """
 
-    def __init__(self, *, is_durable: bool = False, **settings: str) -> None:
+    def __init__(
+        self, *, is_durable: bool = False, outlives_stops: bool = False, **settings: str
+    ) -> None:
+        self._outlives_stops = outlives_stops
         durable = {"synchronous_commit": "on"} if is_durable else {}
         self._settings = _SETTINGS | durable | settings
         self.port = free_port()
         self.password = secrets.token_hex(16)
         self.directory = Path()
+        self._command: list[str] = []
+        self._owner: pwd.struct_passwd | None = None
         self._process: GuardedProcess | None = None
 
     def url(self, database: str) -> str:
@@ -57,22 +63,37 @@ class PostgresServer:
     def start(self, deadline: float = 60.0) -> None:
         """Make a cluster in a new temporary directory, start it, wait until it answers."""
         self.directory = Path(tempfile.mkdtemp(prefix="fqpg"))
-        binaries, owner = _binaries_and_owner(self.directory)
-        self._initialize(binaries, owner)
+        binaries, self._owner = _binaries_and_owner(self.directory)
+        self._initialize(binaries, self._owner)
         settings = [part for item in self._settings.items() for part in ("-c", "=".join(item))]
-        command = [str(binaries / "postgres"), "-D", str(self.directory / "data")]
+        self._command = [str(binaries / "postgres"), "-D", str(self.directory / "data")]
+        self._command += ["-p", str(self.port), *settings]
+        self.up(deadline)
+
+    def up(self, deadline: float = 60.0) -> None:
+        """Start it again after `down`, with its data."""
         guard = Guard(
             stop_signal="INT",
-            leftover=str(self.directory),
-            uid=owner and owner.pw_uid,
-            gid=owner and owner.pw_gid,
+            leftover="" if self._outlives_stops else str(self.directory),
+            uid=self._owner and self._owner.pw_uid,
+            gid=self._owner and self._owner.pw_gid,
         )
         with (self.directory / "log").open("ab") as log:
-            self._process = guard.start([*command, "-p", str(self.port), *settings], log)
+            self._process = guard.start(self._command, log)
         asyncio.run(self._await_ready(deadline))
+
+    def down(self) -> None:
+        """Stop the server: connections are ended, new ones refused. Its data stays."""
+        assert self._outlives_stops, "make it with outlives_stops=True"
+        self._end()
 
     def stop(self) -> None:
         """Stop the server and remove its directory."""
+        self._end()
+        if self._outlives_stops:
+            shutil.rmtree(self.directory)
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.stop()
             self._process = None
