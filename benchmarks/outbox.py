@@ -31,7 +31,7 @@ from models.tables import Outbox, Product, Role, User
 from resolvers.context import Context, Services, Viewer
 from resolvers.ordering import LineWanted, place_order
 from resolvers.score_source import SqlScores
-from resolvers.stats import VIEWS, ViewProgress
+from resolvers.stats import view_progress
 
 PRODUCTS = 50
 LINES = 3
@@ -50,7 +50,7 @@ async def writer(redis: Redis, prefix: str, *, with_outbox: bool) -> AsyncIterat
     yield Services(
         cache=cache,
         records=Records(redis, prefix, "session", 3_600),
-        views=WriteBehind(VIEWS, redis, prefix, ViewProgress()),
+        views=WriteBehind(view_progress(), redis, prefix),
         leaderboards=Leaderboards(redis, SqlScores(), prefix),
         currency="EUR",
     )

@@ -29,7 +29,7 @@ from models.tables import Outbox
 from resolvers.context import Services
 from resolvers.score_source import SqlScores
 from resolvers.sessions import LIFETIME
-from resolvers.stats import VIEWS, ViewProgress
+from resolvers.stats import view_progress
 
 DRAIN_SECONDS: Final = 5.0
 """How long a stop waits for the views that are acknowledged and not yet in SQL."""
@@ -86,7 +86,7 @@ def _services(settings: Settings, cache: Cache, state: Redis, prefix: str) -> Se
     return Services(
         cache=cache,
         records=Records(state, prefix, "session", LIFETIME.total_seconds()),
-        views=WriteBehind(VIEWS, state, prefix, ViewProgress()),
+        views=WriteBehind(view_progress(), state, prefix),
         leaderboards=Leaderboards(state, SqlScores(), prefix),
         currency=settings.currency,
     )

@@ -298,7 +298,8 @@ class WriteBehindProgress(Model):
     """How far one stream of writes is applied, and who may apply it.
 
     ``last_id`` of the stream ``stream_epoch`` is in the tables. ``owner`` holds the lease until
-    ``lease_until``; ``token`` grows with each owner, so that a late one cannot write.
+    ``lease_until``; ``token`` grows with each owner, so that a late one cannot write. ``revision``
+    counts what changed the tables past the stream.
     """
 
     stream = fields.CharField(max_length=100, primary_key=True)
@@ -307,9 +308,32 @@ class WriteBehindProgress(Model):
     token = fields.BigIntField(default=0)
     owner = fields.CharField(max_length=64, default="")
     lease_until = fields.DatetimeField(null=True)
+    revision = fields.BigIntField(default=0, db_default=0)
 
     class Meta:
         table = "write_behind_progress"
+
+
+class DeadLetter(Model):
+    """A write that was acknowledged, and that the tables refused.
+
+    ``stream_id`` in ``stream_epoch`` is its place in the stream ``stream``. While there is one of a
+    ``key``, later writes on that key follow it here, in the order of ``id``.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    stream = fields.CharField(max_length=100)
+    stream_epoch = fields.CharField(max_length=64)
+    stream_id = fields.CharField(max_length=40)
+    key = fields.TextField()
+    field = fields.TextField()
+    payload = fields.TextField()
+    error = fields.TextField()
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "dead_letters"
+        indexes = (Index(fields=["stream", "key"]),)
 
 
 class Outbox(Model):

@@ -3,29 +3,21 @@
 Units sold are an entry like any other: `resolvers.products.units_sold`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from cache.writes import (
-    Applied,
-    Batch,
-    KeyReusedError,
-    Lease,
-    LeaseLost,
-    NotAcknowledged,
-    Once,
-    Snapshot,
-)
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from cache.integrations.tortoise_progress import TortoiseProgress
+from cache.writes import SUM, Changes, KeyReusedError, NotAcknowledged, Once, Operation
+from models.database import is_unavailable
 from models.queries import write_behind
-from models.queries.write_behind import ProgressColumns
+from models.tables import DeadLetter, WriteBehindProgress
 from resolvers.context import Context
 from resolvers.errors import ErrorCode, refused
 from resolvers.idempotency import Call, mismatch
 from resolvers.products import product
 from resolvers.rows import ProductRow
-
-VIEWS: Final = "product-views"
-"""The name of the write-behind of product views, and of its row of progress."""
 
 
 async def views(ctx: Context, product_id: int) -> int:
@@ -33,6 +25,7 @@ async def views(ctx: Context, product_id: int) -> int:
 
     All products of one tick are one round trip. While Redis is away it is the database's number.
     """
+    counted: int
     [counted] = await ctx.views.read([str(product_id)])
     return counted
 
@@ -69,50 +62,28 @@ def _explained(error: NotAcknowledged) -> str:
     return "The view was not counted: the counter is not available. Try again later."
 
 
-class ViewProgress:
-    """How the write-behind of views gets into SQL: a `cache.writes.Progress`.
-
-    Keys are product numbers. `stream` names the row of progress.
-    """
-
-    def __init__(self, stream: str = VIEWS) -> None:
-        """Use the row of progress of this stream."""
-        self._stream = stream
-
-    async def take_lease(self, owner: str, seconds: float) -> Lease | None:
-        """Take the lease unless another's runs."""
-        taken = await write_behind.take_lease(self._stream, owner, seconds)
-        return None if taken is None else Lease(taken.token, seconds, _applied(taken))
-
-    async def release_lease(self, lease: Lease) -> None:
-        """End the lease."""
-        await write_behind.release_lease(self._stream, lease.token)
-
-    async def fence(self) -> Applied:
-        """Void every lease; how far SQL is."""
-        return _applied(await write_behind.fence(self._stream))
-
-    async def commit(self, lease: Lease, batch: Batch) -> Mapping[str, int]:
-        """Add the views and move the progress, in one transaction; the keys without a product."""
-        numbers = {key: int(key) for key in batch.increments if _is_number(key)}
-        progress = ProgressColumns(lease.token, batch.applied.epoch, batch.applied.last_id)
-        added = {number: batch.increments[key] for key, number in numbers.items()}
-        unknown = await write_behind.commit_views(self._stream, progress, lease.seconds, added)
-        if unknown is None:
-            raise LeaseLost(f"the lease of {self._stream!r} with token {lease.token} is void")
-        kept = {key for key, number in numbers.items() if number not in unknown}
-        return {key: amount for key, amount in batch.increments.items() if key not in kept}
-
-    async def read(self, keys: Sequence[str]) -> Snapshot:
-        """The views of these products and the progress, of one snapshot."""
-        numbers = {key: int(key) for key in keys if _is_number(key)}
-        columns, found = await write_behind.views_and_progress(self._stream, list(numbers.values()))
-        values = {key: found.get(numbers[key], 0) if key in numbers else 0 for key in keys}
-        return Snapshot(_applied(columns), values)
+async def _add_views(connection: BaseDBAsyncClient, changes: Changes[int]) -> frozenset[str]:
+    """Add the views; the keys that are no product's."""
+    numbers = {key: int(key) for key in changes if _is_number(key)}
+    added = {number: changes[key]["value"] for key, number in numbers.items()}
+    unknown = await write_behind.add_views(connection, added) if added else frozenset[int]()
+    kept = {key for key, number in numbers.items() if number not in unknown}
+    return frozenset(changes.keys() - kept)
 
 
-def _applied(columns: ProgressColumns) -> Applied:
-    return Applied(columns.stream_epoch, columns.last_id)
+async def _views_of(connection: BaseDBAsyncClient, keys: Sequence[str]) -> Changes[int]:
+    numbers = {key: int(key) for key in keys if _is_number(key)}
+    found = await write_behind.views_of(connection, list(numbers.values()))
+    return {key: {"value": found[n]} for key, n in numbers.items() if n in found}
+
+
+VIEWS: Final = Operation(name="product-views", rule=SUM, apply=_add_views, read=_views_of)
+"""The write-behind of product views: keys are product numbers."""
+
+
+def view_progress() -> TortoiseProgress:
+    """Where the write-behind of views gets into SQL."""
+    return TortoiseProgress(VIEWS, WriteBehindProgress, DeadLetter, is_unavailable=is_unavailable)
 
 
 def _is_number(key: str) -> bool:

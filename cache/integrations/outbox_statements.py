@@ -28,9 +28,9 @@ def create_statements(dialect: str, table: str = "outbox") -> list[str]:
 
     Raises `ValueError` for another dialect, and for a table's name that is none.
     """
-    moment = _chosen(dialect, {"sqlite": "TEXT", "postgresql": "TIMESTAMPTZ"})
-    name = _quoted(table)
-    index = _quoted(table.rpartition(".")[2] + "_unpublished")
+    moment = chosen(dialect, {"sqlite": "TEXT", "postgresql": "TIMESTAMPTZ"})
+    name = quoted(table)
+    index = quoted(table.rpartition(".")[2] + "_unpublished")
     return [
         f"CREATE TABLE {name} (id VARCHAR(16) NOT NULL PRIMARY KEY, tags TEXT NOT NULL, "
         f"created_at {moment} NOT NULL, published_epoch VARCHAR(64), published_position BIGINT, "
@@ -53,7 +53,7 @@ class Statements:
 
 def statements(dialect: str, table: str = "outbox") -> Statements:
     """The statements for `table`. Raises `ValueError` as `create_statements` does."""
-    return _chosen(dialect, {"sqlite": _sqlite, "postgresql": _postgresql})(_quoted(table))
+    return chosen(dialect, {"sqlite": _sqlite, "postgresql": _postgresql})(quoted(table))
 
 
 def _sqlite(table: str) -> Statements:
@@ -123,7 +123,8 @@ def _mark(table: str, now: str) -> str:
     )
 
 
-def _quoted(table: str) -> str:
+def quoted(table: str) -> str:
+    """A table's name for a statement. Raises `ValueError` for one that is none."""
     if not _NAME.fullmatch(table):
         raise ValueError(
             f"expected a table's name of letters, digits and underscores, with its schema before "
@@ -132,8 +133,11 @@ def _quoted(table: str) -> str:
     return ".".join(f'"{part}"' for part in table.split("."))
 
 
-def _chosen(dialect: str, options: Mapping[str, T]) -> T:
+def chosen(dialect: str, options: Mapping[str, T]) -> T:
+    """What is for this dialect. Raises `ValueError` for another."""
     if dialect not in options:
         known = " or ".join(options)
-        raise ValueError(f"the outbox is for {known}, got {dialect!r}: write an Outbox of your own")
+        raise ValueError(
+            f"these statements are for {known}, got {dialect!r}: write an adapter of your own"
+        )
     return options[dialect]

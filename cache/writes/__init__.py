@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from ..once import KeyReusedError, Once
-from .flusher import Counts
-from .journal import Appended
-from .progress import Applied, Batch, Lease, LeaseLost, Progress, Snapshot
+from .appending import Appended
+from .flusher import Counts, Flusher
+from .journal import Journal, Pending
+from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
+from .progress import (
+    Applied,
+    Batch,
+    Committed,
+    Lease,
+    LeaseLost,
+    Progress,
+    Snapshot,
+    of_every_field,
+)
+from .scripts import script
 from .settings import WriteBehindSettings
 from .write_behind import NotAcknowledged, WriteBehind
 
 __all__ = [
+    "LAST",
+    "SUM",
     "Appended",
     "Applied",
     "Batch",
+    "Changes",
+    "Committed",
     "Counts",
+    "Entry",
+    "Flusher",
+    "Journal",
     "KeyReusedError",
     "Lease",
     "LeaseLost",
     "NotAcknowledged",
     "Once",
+    "Operation",
+    "Pending",
     "Progress",
+    "Rule",
     "Snapshot",
     "WriteBehind",
     "WriteBehindSettings",
+    "better_of",
+    "folded",
+    "merged",
+    "of_every_field",
+    "script",
 ]

@@ -3,6 +3,10 @@
 One is alive in every worker, one at a time works: whoever holds the lease. A step can be repeated
 or interrupted anywhere (docs/write-behind.md has the interleavings), because operations and the
 progress past them are committed in one transaction, on condition of the fencing token.
+
+While the database is away, nothing is given up. A batch that is refused for another reason is
+halved until one operation is left; when that was refused a few times it goes to the dead letters,
+and the operations on its key after it.
 """
 
 from __future__ import annotations
@@ -11,14 +15,13 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..errors import StoreUnavailable
 from .journal import Journal, Pending, is_before
-from .progress import Applied, Batch, Lease, LeaseLost, Progress
+from .progress import Applied, Batch, Committed, Lease, LeaseLost, Progress
 from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
@@ -26,13 +29,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counts:
-    """What a flusher did so far: `keys` are rows written, `dropped` keys that had no row."""
+    """What a flusher did so far: `keys` are rows written, `dropped` keys that had no row, `parked`
+    operations that went to the dead letters."""
 
     batches: int = 0
     operations: int = 0
     keys: int = 0
     dropped: int = 0
+    parked: int = 0
     failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The operation that was refused last, how often in a row, and why."""
+
+    id: str = ""
+    times: int = 0
+    error: str = ""
 
 
 class Flusher:
@@ -53,6 +67,8 @@ class Flusher:
         self._owner = secrets.token_hex(16)
         self._lease: Lease | None = None
         self._lease_ends = 0.0
+        self._most = settings.batch
+        self._refused = _Refused()
         self._wanted = asyncio.Event()
         self._finishing = asyncio.Event()
 
@@ -63,16 +79,25 @@ class Flusher:
 
         Raises whatever Redis or the database raise; the same operations are then next again.
         """
-        lease = await self._held_lease()
-        if lease is None:
-            return 0
-        pending = await self._journal.pending(lease.applied, self._settings.batch)
-        self._lease = None  # until it is known how the transaction ended
-        if not await self._commit(lease, pending):
-            return 0
-        self._lease = replace(lease, applied=pending.applied)
-        await self._journal.trim(pending.applied)
-        return len(pending.operations)
+        while True:
+            lease = await self._held_lease()
+            if lease is None:
+                return 0
+            pending = await self._journal.pending(lease.applied, self._most)
+            self._lease = None  # until it is known how the transaction ended
+            try:
+                committed = await self._commit(lease, pending)
+            except LeaseLost:
+                logger.info("write-behind %r: another flusher took over", self._journal.name)
+                return 0
+            except Exception as error:
+                if self._progress.is_unavailable(error) or not self._narrows(pending, error):
+                    raise
+                continue
+            self._lease = replace(lease, applied=committed.applied)
+            self._most = min(2 * self._most, self._settings.batch)
+            await self._journal.trim(committed.applied)
+            return len(pending.entries)
 
     async def _held_lease(self) -> Lease | None:
         # Half of it must be left, so that it seldom ends in the middle of a step. Where it does,
@@ -83,20 +108,16 @@ class Flusher:
             self._lease_ends = now + self._settings.lease
         return self._lease
 
-    async def _commit(self, lease: Lease, pending: Pending) -> bool:
+    async def _commit(self, lease: Lease, pending: Pending) -> Committed:
         if pending.applied == lease.applied:
-            return True  # all is committed; whoever did it died before the trim
+            return Committed(lease.applied)  # whoever committed it all died before the trim
         now = self._clock()
-        batch = Batch(pending.applied, _summed(pending), len(pending.operations))
-        try:
-            dropped = await self._progress.commit(lease, batch)
-        except LeaseLost:
-            logger.info("write-behind %r: another flusher took over", self._journal.name)
-            return False
+        batch = Batch(pending.applied, pending.entries, self._verdict(pending))
+        committed = await self._progress.commit(lease, batch)
         self._lease_ends = now + lease.seconds
         self._report_gap(lease.applied, pending)
-        self._count(batch, dropped)
-        return True
+        self._count(batch, committed)
+        return committed
 
     def _report_gap(self, before: Applied, pending: Pending) -> None:
         # Known only now: had the token been void, the trim might have been another's, after us.
@@ -110,16 +131,45 @@ class Flusher:
                 self._journal.name, before.last_id, before.epoch, pending.trimmed_to,
             )  # fmt: skip
 
-    def _count(self, batch: Batch, dropped: Mapping[str, int]) -> None:
+    def _count(self, batch: Batch, committed: Committed) -> None:
         self.counts.batches += 1
-        self.counts.operations += batch.operations
-        self.counts.keys += len(batch.increments) - len(dropped)
-        if dropped:
-            self.counts.dropped += len(dropped)
+        self.counts.operations += len(batch.entries)
+        self.counts.keys += committed.written
+        self.counts.parked += committed.parked
+        if committed.dropped:
+            self.counts.dropped += len(committed.dropped)
             logger.warning(
-                "write-behind %r: dropped the increments of keys that have no row: %s",
-                self._journal.name, dict(dropped),
+                "write-behind %r: dropped the operations on keys that have no row: %s",
+                self._journal.name, ", ".join(map(repr, sorted(committed.dropped))),
             )  # fmt: skip
+        if batch.error is not None:
+            [entry] = batch.entries
+            logger.error(
+                "write-behind %r: an operation on %r was refused %d times, and is with the dead "
+                "letters now; what follows on this key follows it there: %s",
+                self._journal.name, entry.key, self._settings.tries, batch.error,
+            )  # fmt: skip
+
+    # ---- what is refused ----
+
+    def _narrows(self, pending: Pending, error: Exception) -> bool:
+        """Look for what is refused in half of the batch; then count how often it was. Returns
+        whether to go on at once."""
+        if len(pending.entries) > 1:
+            self._most = len(pending.entries) // 2
+            return True
+        for entry in pending.entries:
+            before = self._refused
+            times = 1 + (before.times if before.id == entry.id else 0)
+            self._refused = _Refused(entry.id, times, f"{type(error).__name__}: {error}")
+            return times >= self._settings.tries
+        return False
+
+    def _verdict(self, pending: Pending) -> str | None:
+        """The error for which the next operation is given up, if it is."""
+        refused = self._refused
+        is_it = [entry.id for entry in pending.entries] == [refused.id]
+        return refused.error if is_it and refused.times >= self._settings.tries else None
 
     # ---- the task ----
 
@@ -185,12 +235,3 @@ class Flusher:
         if self._lease is not None:
             lease, self._lease = self._lease, None
             await self._progress.release_lease(lease)
-
-
-def _summed(pending: Pending) -> Mapping[str, int]:
-    """The operations as one increment for each key, in the order of the keys: locks, too, are
-    then taken in one order."""
-    sums: Counter[str] = Counter()
-    for key, amount in pending.operations:
-        sums[key] += amount
-    return dict(sorted(sums.items()))

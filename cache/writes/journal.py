@@ -5,47 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError
 
 from ..errors import StoreUnavailable
-from ..once import KeyReusedError, Once
+from ..once import Once
 from ..stores.script import Argument, Script
-from .progress import START, Applied, Snapshot
-from .settings import WriteBehindSettings
+from . import scripts
+from .operation import Entry
+from .progress import START, Applied
 
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 """How often a script is sent again because the stream was not open: each restart needs one."""
-
-
-def _script(access: str, name: str) -> Script:
-    files = (f"lua/{access}.lua", "lua/common.lua", f"lua/{name}.lua")
-    return Script.read(__package__ or __name__.rpartition(".")[0], *files)
-
-
-_APPEND = _script("writes", "append")
-_RECONCILE = _script("writes", "reconcile")
-_PEEK = _script("reads", "peek")
-_PENDING = _script("reads", "pending")
-_TRIM = _script("frees", "trim")  # allowed when Redis is full: it makes room
-_LIVE = _script("reads", "live")
-_INSTALL = _script("writes", "rebuild")
-_COMPUTE = _script("reads", "rebuild")  # the same, but it stores nothing: works when Redis is full
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """An acknowledged operation: its id, how many wait, and the live value if there is one."""
-
-    id: str
-    waiting: int
-    value: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +34,32 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Operations (key, amount) that SQL lacks, up to `applied`, in order; `trimmed_to` is lost."""
+    """Operations that SQL lacks, up to `applied`, in order; `trimmed_to` is lost."""
 
     applied: Applied
     trimmed_to: str
-    operations: Sequence[tuple[str, int]]
+    entries: Sequence[Entry]
 
 
 class Journal:
-    """The stream, its meta hash and the live hashes of the write-behind `name`.
+    """The stream `name`, its meta hash, and the keys beside them.
 
-    All keys share a hash slot. Every script refuses until the stream is *open* in the present
-    incarnation of the server; whoever meets that opens it: SQL is fenced and read (`fence`), and
-    a script brings the stream in line with it. Raises `StoreUnavailable` for everything that
-    Redis can do wrong.
+    All keys begin with `slot`, which holds a hash tag in braces: they share a hash slot. Every
+    script refuses until the stream is *open* in the present incarnation of the server; whoever
+    meets that opens it: SQL is fenced and read (`fence`), and a script brings the stream in line
+    with it. Raises `StoreUnavailable` for everything that Redis can do wrong.
+
+    Whoever appends with a script of their own (`scripts.script`) writes entries of the fields
+    `k`, `n`, `f` in this order: key, payload and field. Nobody here looks into payloads, but the
+    scripts of live values.
     """
 
     def __init__(
-        self, name: str, redis: Redis, prefix: str, fence: Callable[[], Awaitable[Applied]]
+        self, name: str, redis: Redis, slot: str, fence: Callable[[], Awaitable[Applied]]
     ) -> None:
         self.name = name
         self._redis = redis
-        self._slot = f"{prefix}:{{wb:{name}}}"
+        self._slot = slot
         self._fence = fence
         self._opening = asyncio.Lock()
         self._opened = 0
@@ -104,93 +84,51 @@ class Journal:
         """The key of what is kept of an idempotency key."""
         return f"{self._slot}:once:{once.key}"
 
-    # ---- for everybody ----
+    def saw(self, identifier: str, waiting: int) -> None:
+        """An operation with this id was acknowledged here, and so many waited then."""
+        self._newest, self._waiting = identifier, waiting
 
-    async def append(self, key: str, amount: int, life: float, limit: int) -> Appended | None:
-        """Append one operation; None if `limit` operations wait already."""
-        return self._appended(
-            await self._run(_APPEND, [self.live(key)], [key, amount, _ms(life), limit])
-        )
-
-    async def append_once(
-        self, once: Once, key: str, amount: int, settings: WriteBehindSettings
-    ) -> Appended | None:
-        """The same, the first time only; again it returns the first one's id.
-
-        Raises `KeyReusedError` where that was another operation.
-        """
-        keys = [self.live(key), self.once(once)]
-        arguments: list[Argument] = [key, amount, _ms(settings.live_ttl), settings.limit]
-        arguments += [once.arguments, _ms(settings.once_ttl)]
-        return self._appended(await self._run(_APPEND, keys, arguments))
-
-    def _appended(self, reply: list[Any]) -> Appended | None:
-        if reply[0] == b"full":
-            return None
-        if reply[0] == b"reused":
-            raise KeyReusedError("this idempotency key was used for another operation")
-        if reply[0] == b"again":
-            return Appended(reply[1].decode(), self._waiting, None)
-        self._newest, self._waiting = reply[1].decode(), reply[2]
-        return Appended(self._newest, self._waiting, None if reply[3] is None else int(reply[3]))
-
-    async def values(self, keys: Sequence[str]) -> dict[str, int | None]:
-        """The live value of each key; None where it must be rebuilt."""
-        _, values = await self._run(_LIVE, [self.live(key) for key in keys], [])
-        return {
-            key: None if value is None else int(value)
-            for key, value in zip(keys, values, strict=True)
-        }
-
-    async def rebuild(self, snapshot: Snapshot, life: float) -> tuple[Mapping[str, int], bool]:
-        """The true values of the snapshot's keys at this moment, stored as live values.
-
-        The flag is False, and nothing is stored, where the stream was trimmed past the snapshot:
-        then the values lack what was trimmed, and a newer snapshot is needed.
-        """
-        keys = [self.live(key) for key in snapshot.values]
-        applied = snapshot.applied
-        arguments: list[Argument] = ["1", applied.epoch, applied.last_id, _ms(life)]
-        for key, value in snapshot.values.items():
-            arguments += [key, value]
-        try:
-            status, sums = await self._run(_INSTALL, keys, arguments)
-        except StoreUnavailable as error:
-            if not isinstance(error.__cause__, OutOfMemoryError):
-                raise
-            arguments[0] = "0"
-            status, sums = await self._run(_COMPUTE, keys, arguments)
-        tails = zip(snapshot.values.items(), sums, strict=True)
-        return {key: value + int(tail) for (key, value), tail in tails}, status == b"ok"
+    @property
+    def waiting(self) -> int:
+        """How many operations waited when this process last heard of it."""
+        return self._waiting
 
     # ---- for the flusher ----
 
     async def peek(self) -> Waiting:
         """What waits."""
-        _, operations, since, now = await self._run(_PEEK, [], [])
+        _, operations, since, now = await self.run(scripts.PEEK, [], [])
         self._waiting = operations
         return Waiting(operations, (int(now) - int(since)) / 1000 if since else 0.0)
 
     async def pending(self, applied: Applied, count: int) -> Pending:
         """At most `count` operations after `applied`, or from the start in another epoch."""
         arguments: list[Argument] = [applied.epoch, applied.last_id, count]
-        _, epoch, trimmed_to, entries = await self._run(_PENDING, [], arguments)
+        _, epoch, trimmed_to, found = await self.run(scripts.PENDING, [], arguments)
         same = epoch.decode() == applied.epoch
-        last = entries[-1][0].decode() if entries else applied.last_id if same else START
-        operations = [(fields[1].decode(), int(fields[3])) for _, fields in entries]
-        return Pending(Applied(epoch.decode(), last), trimmed_to.decode(), operations)
+        last = found[-1][0].decode() if found else applied.last_id if same else START
+        reached = Applied(epoch.decode(), last, applied.revision)
+        return Pending(reached, trimmed_to.decode(), [_entry(*each) for each in found])
 
     async def trim(self, applied: Applied) -> int:
         """Remove what is committed; returns how many operations that were."""
         time, _, number = applied.last_id.partition("-")
-        arguments = [applied.epoch, applied.last_id, f"{time}-{int(number) + 1}"]
-        return int(await _TRIM.run(self._redis, [self.stream, self.meta], arguments))
+        after = f"{time}-{int(number) + 1}"
+        arguments: list[Argument] = [applied.epoch, applied.last_id, after, applied.revision]
+        return int(await scripts.TRIM.run(self._redis, [self.stream, self.meta], arguments))
+
+    # ---- for whoever changes SQL past the stream ----
+
+    async def raise_revision(self, revision: int) -> None:
+        """SQL was changed past the stream, committed as `revision`: live values are rebuilt."""
+        await scripts.RAISE.run(self._redis, [self.stream, self.meta], [revision])
 
     # ---- opening the stream ----
 
-    async def _run(
+    async def run(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
     ) -> list[Any]:
+        """The reply of a script that gets the stream, the meta hash and these keys."""
         for _ in range(_ATTEMPTS):
             opened = self._opened
             reply: list[Any] = await script.run(
@@ -216,8 +154,9 @@ class Journal:
             raise StoreUnavailable(
                 f"the stream of {self.name!r} cannot be opened while SQL is away", sent=False
             ) from error
-        arguments = [incarnation, applied.epoch, applied.last_id, secrets.token_hex(16)]
-        reply = await _RECONCILE.run(self._redis, [self.stream, self.meta], arguments)
+        arguments: list[Argument] = [incarnation, applied.epoch, applied.last_id]
+        arguments += [secrets.token_hex(16), applied.revision]
+        reply = await scripts.RECONCILE.run(self._redis, [self.stream, self.meta], arguments)
         if reply[0] != b"closed":
             self._opened += 1
             self._report(reply[0].decode(), reply[2].decode(), applied)
@@ -262,5 +201,6 @@ def _pair(stream_id: str) -> tuple[int, int]:
     return int(time), int(number)
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def _entry(identifier: bytes, said: Sequence[bytes]) -> Entry:
+    field = said[5].decode() if len(said) > 5 else "value"
+    return Entry(identifier.decode(), said[1].decode(), field, said[3].decode())

@@ -15,6 +15,8 @@ class WriteBehindSettings:
     - `live_ttl`: how long a live value outlives its last change. It is rebuilt when asked for.
     - `once_ttl`: how long an idempotency key is kept.
     - `lease`: how long a flusher that died keeps the others from going on.
+    - `tries`: how often an operation that is refused by itself is tried, before it goes to the dead
+      letters.
     - `longest_pause`: between attempts while the database is away (0.1 s, then twice each time).
 
     Raises `ValueError` for anything that is not more than 0.
@@ -26,6 +28,7 @@ class WriteBehindSettings:
     live_ttl: float = 3_600.0
     once_ttl: float = 86_400.0
     lease: float = 10.0
+    tries: int = 5
     longest_pause: float = 5.0
 
     def __post_init__(self) -> None:

@@ -1,33 +1,32 @@
-"""Write-behind of commutative increments: acknowledged by Redis, applied to SQL in batches.
+"""Write-behind: operations that are acknowledged by Redis, and applied to SQL in batches.
 
-`add` appends the operation to a stream and adds it to the live value in one script; then it is
-acknowledged. The flusher applies the stream, summed for each key, in transactions that also hold
-how far they got. A live value is always SQL plus the stream's tail. docs/write-behind.md has the
-rules, the interleavings that forced them, and what is lost when.
+`add` appends the operation to a stream and does it to the live value in one script; then it is
+acknowledged. The flusher applies the stream, merged for each key, in transactions that also hold
+how far they got. A live value is always SQL plus what is parked plus the stream's tail.
+docs/write-behind.md has the rules, the interleavings that forced them, and what is lost when.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
-from ..errors import StoreUnavailable
+from ..errors import DeclarationError, StoreUnavailable
 from ..once import Once
+from .appending import Appended, Appender
 from .flusher import Counts, Flusher
-from .journal import Appended, Journal
+from .journal import Journal
 from .live import LiveValues
 from .progress import Progress
 from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
-
-LARGEST = 2**53 - 1
-"""The largest amount, in either direction: scripts of Redis count in doubles."""
 
 _NEVER_CONNECTED = (ConnectionRefusedError, FileNotFoundError)
 _REFUSED = (OutOfMemoryError, ReadOnlyError, NoPermissionError)
@@ -39,74 +38,91 @@ class NotAcknowledged(StoreUnavailable):
 
 
 class WriteBehind:
-    """One kind of counter, such as product views: key to number.
+    """One kind of operation, such as product views: records by key, of one field or several.
 
-    - `name` tells the write-behinds of one database apart: part of the Redis keys.
+    - `progress`: the operation, and how a batch of it gets into SQL.
     - `redis`: a client of bytes *without retries*: it must not send an operation twice.
     - `prefix` of the keys tells deployments and databases apart.
-    - `progress`: how a batch gets into SQL.
 
     Call `start` where the event loop runs, and `stop` before Redis and the database are closed.
     """
 
     def __init__(
         self,
-        name: str,
+        progress: Progress,
         redis: Redis,
         prefix: str,
-        progress: Progress,
         *,
         settings: WriteBehindSettings | None = None,
     ) -> None:
-        self.name = name
+        self.operation = progress.operation
         self.settings = settings or WriteBehindSettings()
-        self.journal = Journal(name, redis, prefix, progress.fence)
+        self.journal = Journal(self.name, redis, f"{prefix}:{{wb:{self.name}}}", progress.fence)
         self.flusher = Flusher(self.journal, progress, self.settings)
+        self._appender = Appender(self.journal, self.operation, self.settings)
         self._live = LiveValues(self.journal, progress, self.settings.live_ttl)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The operation's."""
+        return self.operation.name
 
     @property
     def counts(self) -> Counts:
         """What this process has flushed."""
         return self.flusher.counts
 
-    async def add(self, key: str, amount: int = 1, once: Once | None = None) -> Appended:
-        """Add to the value of `key`; on return it is acknowledged: it is in Redis's stream.
+    async def add(
+        self, key: str, value: Any = 1, once: Once | None = None, *, field: str | None = None
+    ) -> Appended[Any]:
+        """Do the operation to a field of `key` (the only one, if it has one): for a sum, add
+        `value` to it. On return it is acknowledged: it is in Redis's stream.
 
-        With `once` it is added the first time only, also when the first time's outcome is unknown.
+        With `once` it is done the first time only, also when the first time's outcome is unknown.
 
         Raises `NotAcknowledged` when Redis does not answer or too much waits already,
-        `KeyReusedError` when `once` came with other arguments, and `ValueError` for an empty key or
-        an amount beyond ±(2^53 - 1).
+        `KeyReusedError` when `once` came with other arguments, and `ValueError` for a key that is
+        empty or has a NUL character, a field that there is not, or a value that the rule refuses
+        (an amount beyond ±(2^53 - 1)).
         """
-        if not key:
-            raise ValueError("a key must have at least one character, got ''")
-        if not -LARGEST <= amount <= LARGEST:
-            raise ValueError(f"an amount must be within ±{LARGEST}, got {amount}")
-        settings = self.settings
+        if not key or "\0" in key:
+            raise ValueError(f"a key must have characters, and none of them NUL, got {key!r}")
+        name = self.operation.field(field)
+        self.operation.rule.check(value)
         try:
-            if once is None:
-                appended = await self.journal.append(key, amount, settings.live_ttl, settings.limit)
-            else:
-                appended = await self.journal.append_once(once, key, amount, settings)
+            appended = await self._appender.append(key, name, value, once)
         except StoreUnavailable as error:
             raise NotAcknowledged(str(error), sent=_may_be_executed(error)) from error
         if appended is None:
             raise NotAcknowledged(
-                f"{settings.limit} operations of {self.name!r} wait for the database already: "
+                f"{self.settings.limit} operations of {self.name!r} wait for the database already: "
                 "try again later",
                 sent=False,
             )
-        if appended.waiting >= settings.batch:
+        if appended.waiting >= self.settings.batch:
             self.flusher.wake()
         return appended
 
-    async def read(self, keys: Sequence[str]) -> list[int]:
-        """The value of each key with every acknowledged operation, in the order asked for.
+    async def read(self, keys: Sequence[str], field: str | None = None) -> list[Any]:
+        """A field's value of each key with every acknowledged operation, in the order asked for.
 
-        While Redis is away: SQL's values. Raises the database's errors.
+        While Redis is away: SQL's values. Raises the database's errors, `ValueError` for a field
+        that there is not, and `DeclarationError` if the operation has no `read`.
         """
-        return await self._live.read(keys)
+        name = self.operation.field(field)
+        return [record[name] for record in await self.read_fields(keys, [name])]
+
+    async def read_fields(
+        self, keys: Sequence[str], fields: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """The same of several fields: for each key, their values by name."""
+        if not self.operation.is_live:
+            raise DeclarationError(
+                f"the operation {self.name!r} is declared without a `read`, so that it has no live "
+                "values: declare one, or read the database"
+            )
+        return await self._live.read(keys, [self.operation.field(name) for name in fields])
 
     def start(self) -> None:
         """Start flushing in the background. Raises `RuntimeError` if it runs already."""

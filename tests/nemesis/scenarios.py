@@ -20,7 +20,6 @@ from models.tables import Product
 from resolvers import product_edits, tags
 from resolvers.ids import decode_id
 from resolvers.products import stock
-from resolvers.stats import VIEWS
 from resolvers.writing import write
 from tests.history.records import Outcome, Write
 from tests.nemesis.desk import At, Desk
@@ -126,7 +125,7 @@ async def paused_past_its_lease(desk: Desk, patch: Patch, broken: bool) -> None:
 
     paused, other = NoToken() if broken else SteppedProgress(), SteppedProgress()
     first, second = (
-        WriteBehind(VIEWS, desk.redis, desk.prefix, it, settings=WriteBehindSettings(lease=0.05))
+        WriteBehind(it, desk.redis, desk.prefix, settings=WriteBehindSettings(lease=0.05))
         for it in (paused, other)
     )
     pause = paused.before_commit = Pause()
@@ -148,7 +147,8 @@ async def acknowledged_too_early(desk: Desk, patch: Patch, broken: bool) -> None
     a = await desk.worker("a")
     product, viewer = desk.log.goods.edited[0], desk.anybody()
     views = a.worker.services.views
-    append = views.journal.append
+    appender = views._appender
+    append = appender.append
 
     async def unreachable(*_: Any) -> None:
         raise StoreUnavailable("Redis was not reached", sent=False)
@@ -156,13 +156,13 @@ async def acknowledged_too_early(desk: Desk, patch: Patch, broken: bool) -> None
     if broken:
 
         async def add_later(key: str, amount: int = 1, once: Once | None = None) -> None:
-            task = asyncio.ensure_future(views.journal.append(key, amount, 60.0, 1_000))
+            task = asyncio.ensure_future(appender.append(key, "value", amount))
             task.add_done_callback(lambda done: done.exception())
 
         patch.setattr(views, "add", add_later)
-    patch.setattr(views.journal, "append", unreachable)
+    patch.setattr(appender, "append", unreachable)
     await viewer.view(a, product)
-    patch.setattr(views.journal, "append", append)
+    patch.setattr(appender, "append", append)
     await views.flusher.flush()
     await desk.compare()
 

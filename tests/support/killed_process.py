@@ -29,7 +29,7 @@ from tortoise.backends.asyncpg.client import TransactionWrapper
 from cache import Cache
 from cache.integrations.tortoise import TortoiseOutbox
 from cache.protocol import ALL
-from cache.writes import Batch, Lease, Progress, WriteBehind, WriteBehindSettings
+from cache.writes import Batch, Committed, Lease, Progress, WriteBehind, WriteBehindSettings
 from cache.writes.flusher import Flusher
 from cache.writes.journal import Journal
 from models.backends.sqlite import ImmediateWrapper
@@ -38,8 +38,9 @@ from models.tables import Role
 from resolvers import writing
 from resolvers.context import Viewer
 from resolvers.ordering import LineWanted, place_order
-from resolvers.stats import VIEWS, ViewProgress, record_product_view
+from resolvers.stats import record_product_view
 from tests.support.store import Worker, context_of
+from tests.support.write_behind import SteppedProgress
 
 OPERATIONS = 5
 """Views, or orders, that it does one after the other if nothing kills it."""
@@ -133,7 +134,7 @@ class Killed:
         await worker.close()
 
     def _views(self) -> WriteBehind:
-        return WriteBehind(VIEWS, self.redis, self.prefix, self.progress, settings=QUICK)
+        return WriteBehind(self.progress, self.redis, self.prefix, settings=QUICK)
 
     async def _worker(self) -> Worker:
         """Follows and relays, as a server's."""
@@ -164,10 +165,10 @@ def killed() -> None:
 _flushing: ContextVar[bool] = ContextVar("flushing", default=False)
 
 
-class _Watched(ViewProgress):
+class _Watched(SteppedProgress):
     """The real progress; notes that a transaction is the flusher's."""
 
-    async def commit(self, lease: Lease, batch: Batch) -> Mapping[str, int]:
+    async def commit(self, lease: Lease, batch: Batch) -> Committed:
         token = _flushing.set(True)
         try:
             return await super().commit(lease, batch)
@@ -197,16 +198,16 @@ class _Committing(Step):
 # ---- broken on purpose ----
 
 
-class _Apart(ViewProgress):
+class _Apart(SteppedProgress):
     """Commits the rows, and then, by itself, how far it got."""
 
-    async def commit(self, lease: Lease, batch: Batch) -> Mapping[str, int]:
-        dropped = await super().commit(lease, replace(batch, applied=lease.applied))
+    async def commit(self, lease: Lease, batch: Batch) -> Committed:
+        committed = await super().commit(lease, replace(batch, applied=lease.applied))
         await self.note(lease, batch)
-        return dropped
+        return committed
 
     async def note(self, lease: Lease, batch: Batch) -> None:
-        await super().commit(lease, replace(batch, increments={}))
+        await super().commit(lease, replace(batch, entries=()))
 
 
 class _WithoutOutbox(Cache):
@@ -238,7 +239,7 @@ FLUSHES: dict[str, Step] = {
     "after the trim": Step(Killed.flush, Journal, "trim", after=True),
     "on a stop, with operations left": Step(Killed.stop, Flusher, "flush"),
     "on a stop, before the lease is given back": Step(
-        Killed.stop, ViewProgress, "release_lease", nth=1
+        Killed.stop, SteppedProgress, "release_lease", nth=1
     ),
 }
 BROKEN_FLUSH = {"rows and progress apart": Step(_flush_apart, _Apart, "note")}

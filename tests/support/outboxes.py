@@ -60,7 +60,7 @@ class WithTortoise:
         return transaction()
 
     async def run(self, statement: str) -> Sequence[Mapping[str, Any]]:
-        found = (await self.outbox._root().execute_query(statement))[1]
+        found = (await self.outbox._tortoise.root().execute_query(statement))[1]
         return [dict(each) for each in found]
 
 

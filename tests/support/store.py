@@ -41,7 +41,7 @@ from resolvers.context import Context, Services, Viewer
 from resolvers.ids import encode_id
 from resolvers.score_source import SqlScores
 from resolvers.sessions import LIFETIME, digest_of
-from resolvers.stats import VIEWS, ViewProgress
+from resolvers.stats import view_progress
 from tests.support.world import Facts
 
 LONG_AGO = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -71,7 +71,7 @@ class Worker:
                 is_unavailable=is_unavailable,
             ),
             records=Records(redis, prefix, "session", LIFETIME.total_seconds()),
-            views=WriteBehind(VIEWS, redis, prefix, ViewProgress()),
+            views=WriteBehind(view_progress(), redis, prefix),
             leaderboards=Leaderboards(redis, SqlScores(), prefix),
             currency="EUR",
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from cache.integrations.tortoise_progress import TortoiseProgress
 from cache.stores.connection import open_redis
 from cache.stores.script import Script
-from cache.writes import Batch, Lease, Snapshot, WriteBehind, WriteBehindSettings, journal
-from models.tables import Product, ProductStats, WriteBehindProgress
+from cache.writes import (
+    Batch,
+    Committed,
+    Lease,
+    Operation,
+    Snapshot,
+    WriteBehind,
+    WriteBehindSettings,
+    scripts,
+)
+from models.database import is_unavailable
+from models.tables import DeadLetter, Product, ProductStats, WriteBehindProgress
 from ops.embedded import ValkeyServer
-from resolvers.stats import VIEWS, ViewProgress
+from resolvers.stats import VIEWS
 
 Hook = Callable[[], Awaitable[object]]
 
@@ -32,23 +43,27 @@ async def nothing() -> None:
     return None
 
 
-class SteppedProgress(ViewProgress):
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, Crash) or is_unavailable(error)
+
+
+class SteppedProgress(TortoiseProgress):
     """The real progress, with hooks between its steps."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, operation: Operation[Any] = VIEWS) -> None:
+        super().__init__(operation, WriteBehindProgress, DeadLetter, is_unavailable=_is_away)
         self.before_commit: Hook = nothing
         self.after_commit: Hook = nothing
         self.after_read: Hook = nothing
         self.commits: list[Batch] = []
         self.reads = 0
 
-    async def commit(self, lease: Lease, batch: Batch) -> Mapping[str, int]:
+    async def commit(self, lease: Lease, batch: Batch) -> Committed:
         await self.before_commit()
-        dropped = await super().commit(lease, batch)
+        committed = await super().commit(lease, batch)
         self.commits.append(batch)
         await self.after_commit()
-        return dropped
+        return committed
 
     async def read(self, keys: Any) -> Snapshot:
         self.reads += 1
@@ -79,12 +94,12 @@ class Pause:
 class Worker:
     """One worker's write-behind, with a client of its own."""
 
-    def __init__(self, redis: Redis, prefix: str, progress: ViewProgress, **settings: Any) -> None:
+    def __init__(
+        self, redis: Redis, prefix: str, progress: TortoiseProgress, **settings: Any
+    ) -> None:
         self.redis = redis
         self.progress = progress
-        self.views = WriteBehind(
-            VIEWS, redis, prefix, progress, settings=WriteBehindSettings(**settings)
-        )
+        self.views = WriteBehind(progress, redis, prefix, settings=WriteBehindSettings(**settings))
 
     @property
     def stepped(self) -> SteppedProgress:
@@ -127,7 +142,7 @@ class Worker:
 
 @asynccontextmanager
 async def a_worker(
-    url: str, prefix: str, progress: ViewProgress | None = None, **settings: Any
+    url: str, prefix: str, progress: TortoiseProgress | None = None, **settings: Any
 ) -> AsyncIterator[Worker]:
     """A worker; its flusher does not run by itself."""
     redis = open_redis(url, budget=5.0)
@@ -157,7 +172,7 @@ async def sql_views() -> dict[int, int]:
 
 async def progress_row() -> WriteBehindProgress:
     """The row of progress of the views."""
-    return await WriteBehindProgress.get(stream=VIEWS)
+    return await WriteBehindProgress.get(stream=VIEWS.name)
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
@@ -167,16 +182,16 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0)
             await asyncio.sleep(0.01)
 
 
-def switch_off(patch: pytest.MonkeyPatch, old: str, new: str, *scripts: str) -> None:
-    """Replace `old` by `new` in these scripts of the journal (all, if none is named).
+def switch_off(patch: pytest.MonkeyPatch, old: str, new: str, *names: str) -> None:
+    """Replace `old` by `new` in these scripts (all, if none is named).
 
     For controls: a rule that can be switched off without a test's noticing is not tested.
     """
-    names = scripts or [name for name, it in vars(journal).items() if isinstance(it, Script)]
-    for name in names:
-        source = getattr(journal, name).source
+    wanted = names or [name for name, it in vars(scripts).items() if isinstance(it, Script)]
+    for name in wanted:
+        source = getattr(scripts, name).source
         assert old in source, f"{name} has no {old!r}"
-        patch.setattr(journal, name, Script(source.replace(old, new)))
+        patch.setattr(scripts, name, Script(source.replace(old, new)))
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 -- Open the stream in this incarnation, given how far SQL is: nobody appends before.
--- ARGV: incarnation that was seen before SQL was fenced, SQL's epoch and last id, a new epoch.
+-- ARGV: incarnation that was seen before SQL was fenced, SQL's epoch and last id, a new epoch, SQL's
+-- revision.
 local now = incarnation()
 if now ~= ARGV[1] then
   return {'closed', now}
@@ -35,5 +36,6 @@ elseif epoch == ARGV[2] and before(last, ARGV[3]) then
   redis.call('XSETID', KEYS[1], ARGV[3])
   outcome = 'rolled-back'
 end
+raise(ARGV[5])
 redis.call('HSET', KEYS[2], 'incarnation', now)
 return {outcome, epoch, last}

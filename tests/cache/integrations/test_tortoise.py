@@ -76,7 +76,7 @@ async def test_a_task_without_its_callers_context_reaches_the_table(
 
 async def test_the_index_is_made(theirs: TortoiseOutbox) -> None:
     is_sqlite = theirs._dialect == "sqlite"
-    found = await theirs._root().execute_query_dict(
+    found = await theirs._tortoise.root().execute_query_dict(
         "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'their_purges'"
         if is_sqlite
         else "SELECT indexdef AS sql FROM pg_indexes WHERE tablename = 'their_purges'"
@@ -116,7 +116,7 @@ async def test_refusals_say_what_to_do(theirs: TortoiseOutbox) -> None:
 
 async def test_the_table_can_be_made_by_statements(theirs: TortoiseOutbox) -> None:
     for statement in create_statements(theirs._dialect, "by_hand"):
-        await theirs._root().execute_script(statement)
+        await theirs._tortoise.root().execute_script(statement)
     by_hand = TortoiseOutbox(TheirOutbox)
     by_hand._table = "by_hand"
     identifier = await by_hand.add_alone(["article:1"])

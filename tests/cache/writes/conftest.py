@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resolvers.stats import ViewProgress
+from cache.integrations.tortoise_progress import TortoiseProgress
 from tests.support.write_behind import Worker, a_worker, add_products
 
 PRODUCTS = 20
@@ -28,7 +28,7 @@ async def worker(
     """Makes workers of one deployment: `await worker(progress, **settings)`."""
     async with AsyncExitStack() as stack:
 
-        async def make(progress: ViewProgress | None = None, **settings: Any) -> Worker:
+        async def make(progress: TortoiseProgress | None = None, **settings: Any) -> Worker:
             return await stack.enter_async_context(
                 a_worker(redis_url, key_prefix, progress, **settings)
             )

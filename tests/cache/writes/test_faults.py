@@ -6,9 +6,8 @@ import pytest
 
 from cache.stores.connection import open_redis
 from cache.writes import NotAcknowledged
-from resolvers.stats import ViewProgress
 from tests.support.servers import valkey
-from tests.support.write_behind import Worker, a_worker, sql_views, until
+from tests.support.write_behind import SteppedProgress, Worker, a_worker, sql_views, until
 
 Workers = Callable[..., Awaitable[Worker]]
 
@@ -38,7 +37,7 @@ async def test_a_redis_that_hangs_leaves_the_outcome_unknown(
 ) -> None:
     with valkey() as server:
         redis = open_redis(server.url, budget=0.2)
-        one = Worker(redis, key_prefix, ViewProgress())
+        one = Worker(redis, key_prefix, SteppedProgress())
         await one.add(1)
         await one.flush()
         server.pause()
@@ -93,7 +92,7 @@ async def test_a_full_redis_refuses_views_reads_right_and_can_be_flushed_empty(
 async def test_a_write_behind_whose_sql_is_away_acknowledges_nothing_it_cannot_place(
     worker: Workers,
 ) -> None:
-    class Away(ViewProgress):
+    class Away(SteppedProgress):
         async def fence(self) -> None:  # type: ignore[override] # it never returns
             raise OSError("the database is away")
 

@@ -66,7 +66,7 @@ async def test_9_a_new_stream_is_applied_from_its_start(worker: Workers) -> None
 async def test_9_control_without_a_new_epoch_the_view_is_passed_over(
     worker: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switch_off(monkeypatch, "epoch = ARGV[4]", "epoch = ARGV[2]", "_RECONCILE")
+    switch_off(monkeypatch, "epoch = ARGV[4]", "epoch = ARGV[2]", "RECONCILE")
     await emptied_with_ids_ahead(worker)
     assert await sql_views() == {1: 3}
 
@@ -159,7 +159,7 @@ async def test_10_a_database_that_went_back_is_reported_and_goes_on(
 async def test_10_control_without_a_note_of_the_trim_nobody_learns_of_the_loss(
     worker: Workers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switch_off(monkeypatch, "redis.call('HSET', KEYS[2], 'trimmed_to', ARGV[2])", "", "_TRIM")
+    switch_off(monkeypatch, "redis.call('HSET', KEYS[2], 'trimmed_to', ARGV[2])", "", "TRIM")
     one = await sql_went_back(worker)
     await one.add(1)
     with caplog.at_level(logging.WARNING):

@@ -65,14 +65,14 @@ async def test_an_answer_that_was_lost_can_be_asked_for_again(
 ) -> None:
     """1. Redis appends. 2. Its reply is lost. 3. The client sends it again."""
     one = await worker()
-    run = one.views.journal._run
+    run = one.views.journal.run
 
     async def lost(*arguments: Any) -> Any:
         await run(*arguments)
         raise StoreUnavailable("the reply was lost")
 
     with monkeypatch.context() as patched:
-        patched.setattr(one.views.journal, "_run", lost)
+        patched.setattr(one.views.journal, "run", lost)
         with pytest.raises(NotAcknowledged) as caught:
             await one.views.add("1", once=once)
     assert caught.value.sent
@@ -86,7 +86,7 @@ async def test_a_killed_redis_has_both_or_none(
 ) -> None:
     """The control: a key that is not kept with the operation is not there after it."""
     if not kept:
-        switch_off(monkeypatch, "'PX', ARGV[6]", "'PX', 1", "_APPEND")
+        switch_off(monkeypatch, "'PX', ARGV[8]", "'PX', 1", "APPEND")
     with valkey() as server:
         async with a_worker(server.url, key_prefix, SteppedProgress()) as one:
             await one.views.add("1", once=ONE)

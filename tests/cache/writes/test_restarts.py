@@ -135,7 +135,7 @@ async def test_7_ids_are_raised_before_anyone_appends(
 async def test_7_control_without_raised_ids_acknowledged_views_are_lost(
     rewinder: Rewinder, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switch_off(monkeypatch, "redis.call('XSETID', KEYS[1], ARGV[3])", "", "_RECONCILE")
+    switch_off(monkeypatch, "redis.call('XSETID', KEYS[1], ARGV[3])", "", "RECONCILE")
     await goes_on_with_lower_ids(rewinder, connect)
     assert await sql_views() == {1: 3}
 
