@@ -28,12 +28,13 @@ from redis.asyncio import Redis
 from tortoise.context import require_context
 
 from benchmarks.servers import command_line, valkey
+from cache.integrations.tortoise import TortoiseOutbox
 from cache.stores.connection import open_redis
 from cache.writes import WriteBehind
 from gql.app import open_services
 from gql.settings import Settings
 from models.database import migrate, transaction
-from models.tables import Product, ProductStats
+from models.tables import Outbox, Product, ProductStats
 from resolvers.context import Context, Services
 from resolvers.stats import view_progress
 from resolvers.writing import write
@@ -129,9 +130,10 @@ class Flushed:
 
 
 @asynccontextmanager
-async def flushing(redis: Redis, done: Flushed) -> AsyncIterator[WriteBehind]:
+async def flushing(services: Services, redis: Redis, done: Flushed) -> AsyncIterator[WriteBehind]:
     """A write-behind whose flusher runs; at the end it is stopped, which flushes everything."""
-    views = WriteBehind(view_progress(), redis, "bench")
+    progress = view_progress(TortoiseOutbox(Outbox))
+    views = WriteBehind(progress, redis, "bench", cache=services.cache)
     views.start()
     yield views
     began = time.perf_counter()
@@ -153,7 +155,7 @@ class Comparison:
         """Measure, and print what they came to. Returns how many views that were."""
         each, fewer = operations // ROUNDS, operations // ROUNDS // SLOWER
         for _ in range(ROUNDS):
-            async with flushing(self._redis, self._done) as views:
+            async with flushing(self._services, self._redis, self._done) as views:
                 await self._behind.run(_adding(views), self._products, each, clients)
             await self._updated.run(update, self._products, fewer, clients)
             await self._through.run(self._write_through, self._products, fewer, clients)
