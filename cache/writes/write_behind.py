@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from ..errors import DeclarationError, StoreUnavailable
 from ..once import Once
 from .appending import Appended, Appender
-from .dead_letters import DeadLetters, Letters, Past
+from .dead_letters import DeadLetters, Letters, Past, Status
 from .errors import NotAcknowledged, may_be_executed, was_not_reached
 from .flusher import Counts, Flusher
 from .journal import Journal
@@ -176,6 +176,10 @@ class WriteBehind:
         except Exception as error:
             raise StoreUnavailable(f"SQL cannot be asked: {error}", sent=False) from error
         await self.journal.raise_revision(applied.revision)
+
+    async def status(self) -> Status:
+        """How far SQL is, and who flushes; `journal.peek` says what waits."""
+        return await self._letters.status()
 
     @property
     def dead_letters(self) -> DeadLetters:
