@@ -458,6 +458,33 @@ async def test_a_look_that_could_not_publish_does_not_count(world: World) -> Non
     assert world.server.looked == world.clock.now() != looked
 
 
+@pytest.mark.parametrize("rules", [ALL, ALL.without("w1_left")])
+async def test_what_another_world_published_is_not_left_to_its_writer(
+    world: World, rules: Rules
+) -> None:
+    """It may be removed before the next look, which finds nothing, and notes that it looked."""
+    relay = world.relay(rules)
+    identifier = await world.outbox.add(["product:1"])
+    await world.outbox.mark([identifier], Position("the old world's", 9))
+    await relay.step()
+    assert world.purged("product:1") == (1 if rules.w1_left else 0)
+
+
+@pytest.mark.parametrize("count", [ROWS - 1, ROWS])
+async def test_a_look_that_has_not_read_everything_does_not_count(world: World, count: int) -> None:
+    """A full page of new rows, none of them due: what is behind it was not read."""
+    relay = world.relay()
+    await relay.step()
+    looked = world.server.looked
+    for number in range(count):
+        await world.outbox.add([f"product:{number}"])
+    world.clock.passes(LOOK)
+    await relay.step()
+    assert (world.server.looked == looked) is (count == ROWS)
+    await looks(world, relay, DELTA)
+    assert world.server.looked == world.clock.now()
+
+
 async def test_rows_are_removed_a_minute_after_their_publication(world: World) -> None:
     relay = world.relay()
     identifier = await world.outbox.add(["product:1"])
