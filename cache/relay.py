@@ -52,7 +52,8 @@ class Relay:
         self._seen: dict[str, float] = {}
         self._done: dict[str, Position] = {}
         self._stuck = 0
-        """Rows that were published and are still not marked: another relay holds them, stopped."""
+        """Rows that were published and are still not marked: another relay holds them, stopped, or
+        the commit of the marks failed."""
         self._pruned_at = -math.inf
         self._looked_at = -math.inf
 
@@ -113,8 +114,12 @@ class Relay:
         page = await self._publisher.waiting(epoch, done, self._stuck)
         rows, now = page.rows, self._clock.now()
         seen = self._seen = {row.id: self._first_seen(row, now) for row in rows}
-        self._done = {one: done[one] for one in page.stuck if one in done}
+        self._done = {row.id: done[row.id] for row in page.stuck if row.id in done}
         self._stuck = len(self._done)
+        for row in page.stuck:
+            # Never marked, it would never be removed, and look like one that nobody publishes.
+            if row.published is None and row.id in done:
+                self._publisher.mark_later([row.id], done[row.id])
         # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
         due = [row for row in rows if seen[row.id] <= now - self._patience]
         if not due:

@@ -279,6 +279,39 @@ async def test_what_a_stopped_relay_holds_is_published_all_the_same(world: World
     await looks(world, relay, DELTA)
     assert world.purged("product:1") == 1
     assert world.published(identifier) is None
+    # Once the other lets go it is marked, or it would never be removed.
+    world.outbox.stopped = frozenset()
+    await looks(world, relay, LOOK)
+    await world.passes(LOOK)
+    assert world.published(identifier) is not None
+    assert world.purged("product:1") == 1
+
+
+async def test_marks_whose_commit_failed_are_written_again(world: World) -> None:
+    """1. The relay locks a row, publishes and marks it. 2. The database goes away before that is
+    committed. 3. It comes back: the row is published, and must not wait for ever to be marked."""
+    relay = world.relay()
+    identifier = await world.outbox.add(["product:1"])
+    await relay.step()
+    unpublished = world.outbox.unpublished
+
+    @asynccontextmanager
+    async def fails(epoch: str, limit: int) -> AsyncIterator[Sequence[OutboxRow]]:
+        async with unpublished(epoch, limit) as rows:
+            yield rows
+        world.outbox.rows[identifier].published = None  # rolled back
+        raise ConnectionResetError
+
+    world.outbox.unpublished = fails  # type: ignore[method-assign]
+    world.clock.passes(PATIENCE)
+    with pytest.raises(ConnectionResetError):
+        await relay.step()
+    assert world.purged("product:1") == 1
+    world.outbox.unpublished = unpublished  # type: ignore[method-assign]
+    await looks(world, relay, LOOK)
+    await world.passes(LOOK)
+    assert world.published(identifier) is not None
+    assert world.purged("product:1") == 1
 
 
 async def test_what_comes_behind_a_page_of_those_is_published_too(world: World) -> None:
