@@ -31,13 +31,13 @@ _TAGS = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows that are to be published; those with the ids `stuck` were read, and are already.
+    """Rows that are to be published; those that are `stuck` were read, and are already.
 
     Behind a page that is not full there was nothing more when it was read.
     """
 
     rows: Sequence[OutboxRow]
-    stuck: Collection[str]
+    stuck: Sequence[OutboxRow]
     is_full: bool
 
 
@@ -89,7 +89,7 @@ class Publisher:
             found = [row for row in found if row.published is None]
         rows = [row for row in found if row.id not in marked and row.id not in done]
         wanted = {row.id for row in rows}
-        others = [row.id for row in found if row.id not in wanted]
+        others = [row for row in found if row.id not in wanted]
         return Page(rows, others, is_full=len(found) >= limit)
 
     async def current_epoch(self) -> str:
