@@ -10,7 +10,7 @@ import pytest
 from cache import OutboxRow, Position, StoreUnavailable
 from cache.facts import Drained, Fact, Invalidated, StoreFailed
 from cache.protocol import ALL, Look, Rules
-from cache.publishing import ROWS
+from cache.publishing import ROWS, Publisher
 from cache.relay import Relay
 from cache.stores.memory import MemoryServer, MemoryStore
 from tests.support.worlds.clock import ManualClock
@@ -470,6 +470,36 @@ async def test_so_is_one_that_was_stopped_before_it_read(
     world.clock.passes(2)
     await relay.step()
     assert (await world.epoch() != before) is rules.w1_begun
+
+
+@pytest.mark.parametrize("looks", [Relay.step, Relay.drain])
+@pytest.mark.parametrize("asks_first", [True, False])
+async def test_while_the_database_is_away_no_epoch_begins(
+    world: World,
+    looks: Callable[[Relay], Awaitable[object]],
+    asks_first: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can look at it, and nothing could be loaded: what is cached is all that there is."""
+    if not asks_first:
+        monkeypatch.setattr(Publisher, "_reach_database", lambda _: nothing())
+    relay = world.relay()
+    await relay.step()
+    before = await world.epoch()
+
+    async def away() -> None:
+        raise ConnectionError("the database is away")
+
+    world.outbox.after_waiting = away
+    for _ in range(4):
+        world.clock.passes(29)
+        with pytest.raises(ConnectionError):
+            await looks(relay)
+    assert (await world.epoch() == before) is asks_first
+
+    world.outbox.after_waiting = nothing
+    await looks(relay)
+    assert await world.epoch() != before, "rows may have come and gone"
 
 
 async def test_a_look_that_could_not_publish_does_not_count(world: World) -> None:
