@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import StoreUnavailable
 from .journal import Journal, Pending, is_before
-from .progress import Applied, Batch, Committed, Lease, LeaseLost, Progress
+from .progress import START, Applied, Batch, Committed, Lease, LeaseLost, Progress
 from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Flusher:
             if lease is None:
                 return 0
             pending = await self._journal.pending(lease.applied, self._most)
+            await self._forget_what_sql_lost(lease.applied, pending)
             self._lease = None  # until it is known how the transaction ended
             try:
                 committed = await self._commit(lease, pending)
@@ -126,11 +127,17 @@ class Flusher:
         self._count(batch, committed)
         return committed
 
+    async def _forget_what_sql_lost(self, before: Applied, pending: Pending) -> None:
+        # Live values hold what SQL has lost, and each append would renew them: so they are of an
+        # older revision from here on. Before the commit, which removes what tells of the loss; none
+        # is stored in between. The trim, or whoever rebuilds one, tells Redis.
+        if _has_gap(before, pending):
+            known = await self._journal.raise_revision(before.revision)
+            await self._progress.raise_revision(known)
+
     def _report_gap(self, before: Applied, pending: Pending) -> None:
         # Known only now: had the token been void, the trim might have been another's, after us.
-        if before.epoch != pending.applied.epoch:
-            before = Applied(pending.applied.epoch)
-        if is_before(before.last_id, pending.trimmed_to):
+        if _has_gap(before, pending):
             logger.warning(
                 "write-behind %r: SQL was at %s of the stream %s, but operations up to %s were "
                 "trimmed after their commit: those between are lost. Was the database restored "
@@ -242,3 +249,9 @@ class Flusher:
         if self._lease is not None:
             lease, self._lease = self._lease, None
             await self._progress.release_lease(lease)
+
+
+def _has_gap(before: Applied, pending: Pending) -> bool:
+    """Whether operations that SQL lacks were trimmed."""
+    is_same = before.epoch == pending.applied.epoch
+    return is_before(before.last_id if is_same else START, pending.trimmed_to)

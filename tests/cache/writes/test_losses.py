@@ -156,6 +156,44 @@ async def test_10_a_database_that_went_back_is_reported_and_goes_on(
     assert await one.read(1) == left + 2
 
 
+async def went_back_under_a_live_value(worker: Workers) -> Worker:
+    """2 views are committed, of which SQL keeps a copy · 5 more are, and 7 are live · the copy
+    comes back · one more view is flushed."""
+    one = await worker()
+    await one.add(1, 2)
+    await one.flush()
+    kept = (await progress_row()).last_id
+    await one.add(1, 5)
+    await one.flush()
+    assert await one.read(1) == 7
+    await WriteBehindProgress.all().update(last_id=kept, lease_until=None)
+    await ProductStats.all().update(views=2)
+    two = await worker()
+    await two.add(1)
+    await two.drain()
+    assert await sql_views() == {1: 3}
+    return two
+
+
+async def test_19_what_sql_lost_is_no_longer_shown(worker: Workers) -> None:
+    two = await went_back_under_a_live_value(worker)
+    assert await two.read(1) == 3
+    await two.add(1)
+    assert await two.read(1) == 4
+
+
+async def test_19_control_without_a_raised_revision_a_busy_live_value_shows_it_for_ever(
+    worker: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SteppedProgress, "raise_revision", nothing_is_raised)
+    two = await went_back_under_a_live_value(worker)
+    assert await two.read(1) == 8
+
+
+async def nothing_is_raised(progress: SteppedProgress, least: int) -> None:
+    pass
+
+
 async def test_10_control_without_a_note_of_the_trim_nobody_learns_of_the_loss(
     worker: Workers, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
