@@ -45,6 +45,8 @@ MIGRATION_LOCK = 7_265_310_984
 _SET_UP_WRONG = {"28P01", "28000", "3D000", "42501", "22P05"}
 """SQLSTATEs of a wrong password, user or database, a missing right, and an encoding too small."""
 
+_REFUSED_FOR_NOW = {"25006", "25P03", "25P04", "55P03"}
+
 M = TypeVar("M", bound=Model)
 
 
@@ -184,9 +186,10 @@ async def database_id() -> str:
 def is_unavailable(error: BaseException) -> bool:
     """Whether ``error`` means that the database is away, full or locked, not that a query is wrong.
 
-    Network errors, time-outs and the server's own refusals count (SQLSTATE classes 08, 53 and 57;
-    40: rolled back for another's sake; 25006: read-only; 55P03: waited too long for a lock). The
-    causes of wrapped errors are looked at too.
+    Network errors, time-outs and the server's own refusals count (SQLSTATE classes 08, 53, 57 and
+    58; 40: rolled back for another's sake; 25006: read-only; 25P03 and 25P04: the transaction was
+    silent or ran for too long; 55P03: waited too long for a lock). The causes of wrapped errors
+    are looked at too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -208,7 +211,7 @@ def _is_refusal(error: BaseException) -> bool:
         )
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
-        return state[:2] in {"08", "40", "53", "57"} or state in {"25006", "55P03"}
+        return state[:2] in {"08", "40", "53", "57", "58"} or state in _REFUSED_FOR_NOW
     # asyncpg may not be installed, and raises this for misuse too.
     return type(error).__name__ == "InterfaceError" and "clos" in str(error)
 

@@ -318,7 +318,12 @@ async def test_a_lock_does_not_wait_for_foreign_keys_checks(database: str) -> No
         await inserting
 
 
-@pytest.mark.parametrize("state", ["40P01", "40001", "25006", "57P01", "08006", "53300", "55P03"])
+REFUSALS = (
+    "08006", "25006", "25P03", "25P04", "40001", "40P01", "53300", "55P03", "57P01", "58030",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", REFUSALS)
 def test_refusals_of_the_server_mean_that_it_is_unavailable(state: str) -> None:
     error = RuntimeError("refused")
     error.sqlstate = state  # type: ignore[attr-defined]  # as asyncpg's errors have it
