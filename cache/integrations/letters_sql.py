@@ -36,6 +36,7 @@ class SqlLetters(SqlStream[Connection]):
         """A transaction for changes past the stream; it holds the row of progress."""
         self.check_outside()
         async with self.begin() as connection:
+            await self.bound(connection)
             past = Past(connection, await self.revise(connection))
             yield past
             past.outbox = await self.add_outbox_row(connection, tags)

@@ -78,6 +78,7 @@ class SqlProgress(SqlLetters[Connection]):
     async def commit(self, lease: Lease, batch: Batch) -> Committed:
         """Apply the batch, park what is to be parked and move the progress: one transaction."""
         async with self.begin() as connection:
+            await self.bound(connection)
             revision = await self._advance(connection, lease, batch.applied)
             parked = await self._parked(connection, batch)
             await self._park(connection, batch, [one for one in batch.entries if one.key in parked])

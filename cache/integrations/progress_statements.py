@@ -51,8 +51,9 @@ _NOTHING = "''"
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """The statements for two tables."""
+    """The statements for two tables; `bound` is None where a transaction's silence has no bound."""
 
+    bound: str | None
     held: str
     take: str
     release: str
@@ -122,6 +123,14 @@ class _Writer:
                 "WITH ORDINALITY AS each (value, at) ORDER BY at",
             },
         )
+        self._bound = chosen(
+            dialect,
+            {
+                "sqlite": None,
+                "postgresql": "SELECT set_config('idle_in_transaction_session_timeout', "
+                "CAST(:milliseconds AS text), true)",
+            },
+        )
         self._lock = chosen(dialect, {"sqlite": "", "postgresql": " FOR NO KEY UPDATE"})
 
     def statements(self) -> Statements:
@@ -133,6 +142,7 @@ class _Writer:
         runs = self._runs.format("")
         least = "CAST(:least AS bigint)"
         return Statements(
+            bound=self._bound,
             held=f"SELECT stream FROM {table} {mine} AND owner <> :owner AND {runs}",
             take=f"{self._begin(':owner', self._ends, '1', '0')} token = p.token + 1, "
             "owner = excluded.owner, lease_until = excluded.lease_until "

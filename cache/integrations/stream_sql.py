@@ -12,6 +12,9 @@ from .progress_statements import Statements, statements
 Connection = TypeVar("Connection")
 Row = Mapping[str, Any]
 
+LONGEST_SILENCE = 10.0
+"""Seconds for which a transaction that holds the row of progress may do nothing (PostgreSQL)."""
+
 
 class SqlStream(ABC, Generic[Connection]):
     """The two tables of a stream; an adapter says how a driver is asked."""
@@ -67,6 +70,16 @@ class SqlStream(ABC, Generic[Connection]):
     def named(self, **parameters: Any) -> dict[str, Any]:
         """Parameters of a statement: these, and which stream it is."""
         return {"stream": self._name, **parameters}
+
+    async def bound(self, connection: Connection) -> None:
+        """Let the database end this transaction when it hears nothing of it for so long.
+
+        It is to hold the row of progress: a process that is stopped then, or whose machine is
+        gone, would hold up all others. On SQLite there is no such bound.
+        """
+        if self.sql.bound is not None:
+            milliseconds = str(round(LONGEST_SILENCE * 1000))
+            await self.fetch(connection, self.sql.bound, {"milliseconds": milliseconds})
 
     async def revise(self, connection: Connection | None, least: int = 0) -> int:
         """Let the revision grow past `least`; returns it. It locks the row of progress."""
