@@ -131,7 +131,14 @@ class _Writer:
                 "CAST(:milliseconds AS text), true)",
             },
         )
-        self._lock = chosen(dialect, {"sqlite": "", "postgresql": " FOR NO KEY UPDATE"})
+        self._hold = chosen(
+            dialect,
+            {
+                # A write: that is what begins a transaction for whoever leaves that to the driver.
+                "sqlite": "UPDATE {table} SET token = token WHERE stream = :stream",
+                "postgresql": "SELECT token FROM {table} WHERE stream = :stream FOR NO KEY UPDATE",
+            },
+        ).format(table=table)
 
     def statements(self) -> Statements:
         """The statements."""
@@ -157,7 +164,7 @@ class _Writer:
             f"CASE WHEN p.revision < {least} THEN {least} ELSE p.revision END + 1 "
             "RETURNING revision",
             state=state,
-            hold=f"{state}{self._lock}",
+            hold=self._hold,
             parked=f"SELECT DISTINCT key FROM {letters} {mine} AND key IN {self._listed}",
             park=f"INSERT INTO {letters} (stream, stream_epoch, stream_id, key, field, payload, "
             f"error, created_at) SELECT :stream, :epoch, {self._entries}",

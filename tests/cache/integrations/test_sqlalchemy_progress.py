@@ -1,6 +1,8 @@
 """A write-behind whose tables are SQLAlchemy's, on both databases: flushed, parked, replayed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,18 +10,28 @@ from redis.asyncio import Redis
 from sqlalchemy import Integer, MetaData, String, inspect, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cache import Cache, RedisStore
 from cache.engine import is_network_error
+from cache.integrations.progress_statements import statements
 from cache.integrations.sqlalchemy import SqlAlchemyOutbox, outbox_table
 from cache.integrations.sqlalchemy_progress import (
     SqlAlchemyProgress,
     create_progress_statements,
     progress_tables,
 )
-from cache.writes import SUM, Applied, Batch, Changes, LeaseLost, Operation, WriteBehind
+from cache.writes import (
+    SUM,
+    Applied,
+    Batch,
+    Changes,
+    Entry,
+    LeaseLost,
+    Operation,
+    WriteBehind,
+)
 from cache.writes import WriteBehindSettings as Settings
 from tests.support.outboxes import engine_of
 from tests.support.polling import eventually
@@ -156,6 +168,52 @@ async def test_a_change_past_the_stream_has_its_row_in_the_outbox(
     assert past.outbox is not None
     assert (await outbox.read([past.outbox]))[past.outbox].tags == {behind.tag}
     await cache.close()
+
+
+async def flushed_at_every_look(engine: AsyncEngine) -> tuple[int, int]:
+    """Flushes commit right after each look at the values: the value that is read, and the one that
+    its progress says."""
+    flushes: list[asyncio.Task[None]] = []
+
+    class Busy(Refusing):
+        async def _read(self, connection: AsyncConnection, keys: Sequence[str]) -> Changes[int]:
+            found = await super()._read(connection, keys)
+            flushes.append(asyncio.create_task(flush(len(flushes) + 1)))
+            await asyncio.wait(flushes[-1:], timeout=0.5)  # one that is held waits for its turn
+            return found
+
+    async def flush(number: int) -> None:
+        lease = await progress.take_lease("a", 60)
+        assert lease is not None
+        entry = Entry(f"{number}-0", "a", "value", "1")
+        await progress.commit(lease, Batch(Applied("e", entry.id), [entry]))
+
+    progress = progress_of(engine, Busy())
+    snapshot = await progress.read(["a"])
+    await asyncio.gather(*flushes)
+    return snapshot.values["a"]["value"], int(snapshot.applied.last_id.partition("-")[0])
+
+
+@pytest.mark.parametrize("begins", ["as we say", "as the driver does"])
+async def test_a_read_beside_flushes_is_one_snapshot(
+    engine: AsyncEngine, database_url: str, begins: str
+) -> None:
+    if begins == "as the driver does" and database_url.startswith("sqlite"):
+        engine = create_async_engine(database_url.replace("sqlite://", "sqlite+aiosqlite:///", 1))
+    value, applied = await flushed_at_every_look(engine)
+    assert value == applied == 3
+    await engine.dispose()
+
+
+async def test_control_without_the_hold_it_is_none(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database_url.startswith("sqlite"):
+        engine = create_async_engine(database_url.replace("sqlite://", "sqlite+aiosqlite:///", 1))
+    made = statements(engine.dialect.name, "their_progress", "their_letters")
+    monkeypatch.setattr(SqlAlchemyProgress, "sql", replace(made, hold=made.state))
+    assert await flushed_at_every_look(engine) == (3, 4)
+    await engine.dispose()
 
 
 async def test_the_statements_make_the_same_tables(engine: AsyncEngine) -> None:
