@@ -6,7 +6,7 @@ async def apply(connection, changes): ...      # an AsyncConnection, in the flus
 async def read(connection, keys): ...
 
 downloads = Operation(name="downloads", rule=SUM, apply=apply, read=read)
-progress = SqlAlchemyProgress(downloads, engine, tables, is_unavailable=is_network_error)
+progress = SqlAlchemyProgress(downloads, engine, tables)
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..writes.operation import Operation
 from .progress_sql import SqlProgress
 from .progress_statements import create_progress_statements
 from .sqlalchemy import SqlAlchemyOutbox
+from .unavailable import is_database_unavailable
 
 __all__ = ["SqlAlchemyProgress", "create_progress_statements", "progress_tables"]
 
@@ -77,7 +78,7 @@ class SqlAlchemyProgress(SqlProgress[AsyncConnection]):
         engine: AsyncEngine,
         tables: tuple[Table, Table],
         *,
-        is_unavailable: Callable[[BaseException], bool],
+        is_unavailable: Callable[[BaseException], bool] = is_database_unavailable,
         outbox: SqlAlchemyOutbox | None = None,
     ) -> None:
         progress, letters = tables

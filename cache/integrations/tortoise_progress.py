@@ -13,7 +13,7 @@ async def apply(connection, changes): ...       # in the flusher's transaction
 async def read(connection, keys): ...
 
 downloads = Operation(name="downloads", rule=SUM, apply=apply, read=read)
-progress = TortoiseProgress(downloads, Progress, DeadLetter, is_unavailable=is_network_error)
+progress = TortoiseProgress(downloads, Progress, DeadLetter)
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from .progress_statements import (
     create_progress_statements,
 )
 from .tortoise_sql import TortoiseSql, check_columns, is_open
+from .unavailable import is_database_unavailable
 
 __all__ = [
     "DEAD_LETTER_INDEXES",
@@ -96,7 +97,7 @@ class TortoiseProgress(SqlProgress[BaseDBAsyncClient]):
         progress: type[Model],
         dead_letters: type[Model],
         *,
-        is_unavailable: Callable[[BaseException], bool],
+        is_unavailable: Callable[[BaseException], bool] = is_database_unavailable,
         outbox: Outbox | None = None,
     ) -> None:
         check_columns(progress, PROGRESS_COLUMNS, ProgressModel.__name__)

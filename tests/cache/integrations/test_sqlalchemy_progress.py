@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import Integer, MetaData, String, inspect, select
+from sqlalchemy import Integer, MetaData, String, inspect, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneIsFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cache import Cache, RedisStore
-from cache.engine import is_network_error
 from cache.integrations.progress_statements import statements
 from cache.integrations.sqlalchemy import SqlAlchemyOutbox, outbox_table
 from cache.integrations.sqlalchemy_progress import (
@@ -22,6 +24,7 @@ from cache.integrations.sqlalchemy_progress import (
     create_progress_statements,
     progress_tables,
 )
+from cache.integrations.unavailable import is_database_unavailable
 from cache.writes import (
     SUM,
     Applied,
@@ -84,9 +87,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def progress_of(engine: AsyncEngine, refusing: Refusing, **more: Any) -> SqlAlchemyProgress:
-    return SqlAlchemyProgress(
-        refusing.operation, engine, TABLES, is_unavailable=is_network_error, **more
-    )
+    return SqlAlchemyProgress(refusing.operation, engine, TABLES, **more)
 
 
 async def drained(behind: WriteBehind, redis: Redis) -> None:
@@ -168,6 +169,64 @@ async def test_a_change_past_the_stream_has_its_row_in_the_outbox(
     assert past.outbox is not None
     assert (await outbox.read([past.outbox]))[past.outbox].tags == {behind.tag}
     await cache.close()
+
+
+@pytest.fixture
+async def impatient(engine: AsyncEngine, database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine that waits for a lock for 0.1 s only."""
+    for scheme, driver, arguments in (
+        ("sqlite://", "sqlite+aiosqlite:///", {"timeout": 0.1}),
+        ("postgresql://", "postgresql+asyncpg://", {"server_settings": {"lock_timeout": "100"}}),
+    ):
+        if database_url.startswith(scheme):
+            url = database_url.replace(scheme, driver, 1)
+            made = create_async_engine(url, connect_args=arguments)
+    yield made
+    await made.dispose()
+
+
+async def parked_behind_a_lock(engine: AsyncEngine, behind: WriteBehind) -> int:
+    """How much is parked after two flushes that were refused for another's lock."""
+    await behind.add("a")
+    await behind.flusher.flush()
+    await behind.add("a", 2)
+    async with engine.begin() as another:
+        await another.execute(update(Download).values(count=Download.count))
+        for _ in range(2):
+            with suppress(DBAPIError):
+                await behind.flusher.flush()
+    await behind.flusher.flush()
+    return (await behind.dead_letters.parked()).letters
+
+
+async def test_a_lock_of_another_is_no_operations_fault(
+    engine: AsyncEngine, impatient: AsyncEngine, redis: Redis, key_prefix: str
+) -> None:
+    progress = progress_of(impatient, Refusing())
+    behind = WriteBehind(progress, redis, key_prefix, settings=Settings(tries=1))
+    assert await parked_behind_a_lock(engine, behind) == 0
+    assert await counts(engine) == {"a": 3}
+
+
+async def test_control_what_is_not_known_is_the_operations_fault(
+    engine: AsyncEngine, impatient: AsyncEngine, redis: Redis, key_prefix: str
+) -> None:
+    progress = progress_of(impatient, Refusing(), is_unavailable=lambda error: False)
+    behind = WriteBehind(progress, redis, key_prefix, settings=Settings(tries=1))
+    assert await parked_behind_a_lock(engine, behind) == 1
+    assert await counts(engine) == {"a": 1}
+
+
+async def test_a_pool_without_a_free_connection_is_no_operations_fault(database_url: str) -> None:
+    narrow = create_async_engine(
+        engine_of(database_url).url, pool_size=1, max_overflow=0, pool_timeout=0.05
+    )
+    async with narrow.connect():
+        with pytest.raises(NoneIsFree) as refused:
+            async with narrow.connect():
+                pass
+    assert is_database_unavailable(refused.value)
+    await narrow.dispose()
 
 
 async def flushed_at_every_look(engine: AsyncEngine) -> tuple[int, int]:
