@@ -261,8 +261,9 @@ class Cache:
     def before_purge(self, tag: str, work: Work) -> None:
         """Do `work` before a purge that names `tag` is published, by whomever in this process.
 
-        It raises `StoreUnavailable` when it cannot be done now: then the purge is not published,
-        and tried again. Register it before `start`, in every process that has a cache.
+        Where it raises, or takes more than 5 s, the purge is not published, and tried again: it may
+        be done, or cancelled, many times. Register it before `start`, in every process that has a
+        cache.
         """
         self._beforehand.add(tag, work)
 

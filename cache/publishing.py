@@ -126,14 +126,23 @@ class Publisher:
         """Mark these rows as published at `position`, soon and in the background."""
         self.marks.add(ids, self.as_marked(position))
 
+    def batches(self, rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
+        """`rows` in parts, each of about as many tags as one purge should have.
+
+        What asks for work beforehand comes last and by itself: no other purge waits for work that
+        fails.
+        """
+        asks = self._beforehand.asks
+        yield from _batches([row for row in rows if not asks(row.tags)])
+        yield from _batches([row for row in rows if asks(row.tags)])
+
     def drained(self, rows: int, epoch: str) -> None:
         """Tell that so many rows were published."""
         if rows:
             self._tell(Drained(rows, epoch))
 
 
-def batches(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
-    """`rows` in parts, each of about as many tags as one purge should have."""
+def _batches(rows: Sequence[OutboxRow]) -> Iterator[list[OutboxRow]]:
     batch: list[OutboxRow] = []
     tags = 0
     for row in rows:

@@ -12,7 +12,7 @@ from .errors import StoreUnavailable
 from .facts import Fact, StoreFailed
 from .outbox import Outbox, OutboxRow
 from .protocol import ALL, Look, Position, Rules
-from .publishing import KEPT, ROWS, Publisher, batches
+from .publishing import KEPT, ROWS, Publisher
 from .rounds import Rounds
 from .stores.base import State
 
@@ -158,7 +158,7 @@ class Relay:
         return [row for row in rows if row.id not in self._done]
 
     async def _publish_and_mark(self, rows: Sequence[OutboxRow]) -> None:
-        for some in batches(rows):
+        for some in self._publisher.batches(rows):
             position = await self._publisher.publish(some)
             ids = [row.id for row in some]
             # Remembered, in case they cannot be marked: they are not due again with every look.
@@ -201,7 +201,7 @@ class Relay:
             # Without locks: what another relay holds is not published yet. Nor does it wait for
             # marks: what is published and not marked is in `done`.
             page = await self._publisher.waiting(head.epoch, done, stuck)
-            for some in batches(page.rows):
+            for some in self._publisher.batches(page.rows):
                 position = await self._publisher.publish(some)
                 ids = [row.id for row in some]
                 self._publisher.mark_later(ids, position)
@@ -221,7 +221,9 @@ class Relay:
         wanted = list(dict.fromkeys(ids))
         rows = await self._outbox.read(wanted)
         positions = await self._published(rows.values())
-        for some in batches([row for row in rows.values() if row.id not in positions]):
+        for some in self._publisher.batches(
+            [row for row in rows.values() if row.id not in positions]
+        ):
             position = await self._publisher.publish(some)
             positions |= {row.id: position for row in some}
             self._publisher.mark_later([row.id for row in some], position)

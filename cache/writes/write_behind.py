@@ -170,13 +170,9 @@ class WriteBehind:
 
     async def settle(self) -> None:
         """Make live values invalid that are older than a change past the stream: before the row
-        of the outbox that tells of it counts as published. Raises `StoreUnavailable`."""
-        try:
-            await self._settle((await self._letters.applied()).revision)
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            raise StoreUnavailable(f"SQL cannot be asked: {error}", sent=False) from error
+        of the outbox that tells of it counts as published. Raises `StoreUnavailable`, and the
+        database's errors."""
+        await self._settle((await self._letters.applied()).revision)
 
     async def _settle(self, revision: int) -> None:
         known = await self.journal.raise_revision(revision)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cache import OutboxRow, Position, StoreUnavailable
+from cache.beforehand import Beforehand
 from cache.facts import Drained, Fact, Invalidated, StoreFailed
 from cache.protocol import ALL, Look, Rules
 from cache.publishing import ROWS, Publisher
@@ -101,7 +102,12 @@ class World:
         self.facts: list[Fact] = []
         self.relays: list[Relay] = []
 
-    def relay(self, rules: Rules = ALL, store: MemoryStore | None = None) -> Relay:
+    def relay(
+        self,
+        rules: Rules = ALL,
+        store: MemoryStore | None = None,
+        beforehand: Beforehand | None = None,
+    ) -> Relay:
         relay = Relay(
             store or self.store,
             self.outbox,
@@ -109,6 +115,7 @@ class World:
             clock=self.clock,
             rules=rules,
             tell=self.facts.append,
+            beforehand=beforehand,
         )
         self.relays.append(relay)
         return relay
@@ -880,3 +887,35 @@ async def test_it_survives_what_is_away_and_says_so_once(
             await world.passes(LOOK)
         assert world.purged("product:1") == 1
         assert "again" in caplog.records[-1].message
+
+
+# ---- what must be done before ----
+
+
+async def fails() -> None:
+    raise ValueError("a mistake of its own")
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("work", [fails, hangs])
+async def test_a_purge_whose_work_fails_or_hangs_holds_up_no_other(
+    world: World, work: Callable[[], Awaitable[None]]
+) -> None:
+    beforehand = Beforehand(patience=0.05)
+    beforehand.add("live", work)
+    relay = world.relay(beforehand=beforehand)
+    first = await world.outbox.add(["live"])
+    second = await world.outbox.add(["product:1"])
+    await relay.step()
+    world.clock.passes(PATIENCE)
+    with pytest.raises(StoreUnavailable, match="before 'live' is purged"):
+        await relay.step()
+    assert (world.purged("live"), world.purged("product:1")) == (0, 1)
+    with pytest.raises(StoreUnavailable):
+        await relay.publish([first, second])
+    beforehand.add("live", nothing)
+    await relay.step()
+    assert (world.purged("live"), world.purged("product:1")) == (1, 1)
