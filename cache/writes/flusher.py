@@ -176,7 +176,7 @@ class Flusher:
             before = self._refused
             times = 1 + (before.times if before.id == entry.id else 0)
             self._refused = _Refused(entry.id, times, f"{type(error).__name__}: {error}")
-            return times >= self._settings.tries
+            return times == self._settings.tries  # more often: it cannot even be parked
         return False
 
     def _verdict(self, pending: Pending) -> str | None:

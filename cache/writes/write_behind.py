@@ -29,6 +29,9 @@ from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_KEY = 2_000
+"""Bytes: an index of PostgreSQL takes 2,704, and dead letters have one of stream and key."""
+
 
 class Publishes(Protocol):
     """What `Cache` is to this module."""
@@ -96,11 +99,13 @@ class WriteBehind:
 
         Raises `NotAcknowledged` when Redis does not answer or too much waits already,
         `KeyReusedError` when `once` came with other arguments, and `ValueError` for a key that is
-        empty or has a NUL character, a field that there is not, or a value that the rule refuses
-        (an amount beyond ±(2^53 - 1)).
+        empty, has a NUL character or more than 2,000 bytes, a field that there is not, or a value
+        that the rule refuses (an amount beyond ±(2^53 - 1)).
         """
         if not key or "\0" in key:
             raise ValueError(f"a key must have characters, and none of them NUL, got {key!r}")
+        if len(key.encode()) > _LONGEST_KEY:
+            raise ValueError(f"a key must have at most {_LONGEST_KEY} bytes, got {key[:50]!r}…")
         name = self.operation.field(field)
         self.operation.rule.check(value)
         try:

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from cache.outbox import NoTransactionError
 from cache.writes import NoRowError
@@ -37,6 +40,39 @@ async def test_a_poison_is_parked_and_all_other_keys_flow(
     assert one.views.counts.parked == 2
     assert one.views.counts.operations == 30
     assert await one.read(7) == 2
+
+
+async def test_what_cannot_even_be_parked_is_tried_with_pauses_until_it_can(
+    worker: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = Refusing("7")
+    one = await worker(refusing.progress(), tries=2)
+    sql = one.progress.sql
+    broken = replace(sql, park=sql.park.replace("dead_letters", "no_such_table"))
+    monkeypatch.setattr(SteppedProgress, "sql", broken)
+    await one.add(7)
+    await one.add(8)
+    async with asyncio.timeout(20):
+        for _ in range(5):
+            with pytest.raises((Refused, OperationalError)):
+                await one.flush()
+    monkeypatch.setattr(SteppedProgress, "sql", sql)
+    await until_flushed(one)
+    assert await parked_payloads() == [("7", "1")]
+    assert await sql_views() == {8: 1}
+
+
+async def test_the_longest_key_can_be_parked_and_a_longer_one_is_refused(worker: Workers) -> None:
+    longest = secrets.token_hex(1_000)  # not to be compressed
+    refusing = Refusing(longest)
+    one = await worker(refusing.progress(), tries=1)
+    await one.views.add(longest)
+    await until_flushed(one)
+    assert await parked_payloads() == [(longest, "1")]
+    with pytest.raises(ValueError, match="at most 2000 bytes"):
+        await one.views.add(longest + "0")
+    with pytest.raises(ValueError, match="at most 2000 bytes"):
+        await one.views.add("é" * 1_001)
 
 
 async def test_it_is_found_by_halves_and_what_is_before_it_is_not_held_up(
