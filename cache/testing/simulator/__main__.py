@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ...protocol import ALL
-from .checker import Violation
 from .controls import COVERED, names, search
 from .driver import Driver
 from .network import Server
 from .scenario import HABITS, Scenario, any_scenario
 from .shrink import repeat, shrunk
 from .statistics import Statistics
+from .stepped import Violation
 from .world import World
 
 WORLD = 2_000

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ...protocol import ALL, Rules
-from .checker import Violation
 from .driver import Driver
 from .interleavings import INTERLEAVINGS
 from .scenario import HABITS, Scenario
 from .script import Script
+from .stepped import Violation
 from .world import World
 
 SEEDS = 200
