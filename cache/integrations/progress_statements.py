@@ -64,6 +64,10 @@ class Statements:
     parked: str
     park: str
     letters: str
+    status: str
+    count: str
+    listed: str
+    remove: str
 
 
 def statements(dialect: str, table: str, letters: str) -> Statements:
@@ -97,6 +101,13 @@ class _Writer:
                 "sqlite": "(SELECT value FROM json_each(:keys))",
                 "postgresql": "(SELECT jsonb_array_elements_text"
                 "(CAST(CAST(:keys AS text) AS jsonb)))",
+            },
+        )
+        self._numbers = chosen(
+            dialect,
+            {
+                "sqlite": self._listed,
+                "postgresql": f"(SELECT CAST(each AS bigint) FROM {self._listed} AS list (each))",
             },
         )
         self._entries = chosen(
@@ -145,6 +156,13 @@ class _Writer:
             f"d.payload FROM (SELECT 1 AS one) AS o LEFT JOIN {table} p ON p.stream = :stream "
             f"LEFT JOIN {letters} d ON d.stream = p.stream AND d.key IN {self._listed} "
             "ORDER BY d.id",
+            status=f"SELECT {read}, owner, lease_until, "
+            f"CASE WHEN {runs} THEN 1 ELSE 0 END AS held FROM {table} {mine}",
+            count=f"SELECT COUNT(*) AS letters, COUNT(DISTINCT key) AS keys FROM {letters} {mine}",
+            listed="SELECT id, stream_epoch, stream_id, key, field, payload, error, created_at "
+            f"FROM {letters} {mine} AND id > :after "
+            "AND (CAST(:key AS text) IS NULL OR key = :key) ORDER BY id LIMIT :limit",
+            remove=f"DELETE FROM {letters} {mine} AND id IN {self._numbers} RETURNING id",
         )
 
     def _begin(self, owner: str, ends: str, token: str, revision: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..once import KeyReusedError, Once
 from .appending import Appended
+from .dead_letters import DeadLetter, DeadLetters, NoRowError, Parked, Past
+from .errors import NotAcknowledged
 from .flusher import Counts, Flusher
 from .journal import Journal, Pending
 from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
@@ -19,7 +21,7 @@ from .progress import (
 )
 from .scripts import script
 from .settings import WriteBehindSettings
-from .write_behind import NotAcknowledged, WriteBehind
+from .write_behind import WriteBehind
 
 __all__ = [
     "LAST",
@@ -30,15 +32,20 @@ __all__ = [
     "Changes",
     "Committed",
     "Counts",
+    "DeadLetter",
+    "DeadLetters",
     "Entry",
     "Flusher",
     "Journal",
     "KeyReusedError",
     "Lease",
     "LeaseLost",
+    "NoRowError",
     "NotAcknowledged",
     "Once",
     "Operation",
+    "Parked",
+    "Past",
     "Pending",
     "Progress",
     "Rule",
