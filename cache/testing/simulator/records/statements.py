@@ -146,7 +146,7 @@ def _listed(it: _Statement) -> Rows:
 
 
 def _remove(it: _Statement) -> Rows:
-    gone = [{"id": each} for each in json.loads(it.given["keys"]) if each in it.letters()]
+    gone = [{"id": each} for each in sorted({*json.loads(it.given["keys"])} & {*it.letters()})]
     for each in gone:
         it.connection.writes[("letter", each["id"])] = None
     return gone
