@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import msgspec
 
-from ..writes.dead_letters import DeadLetter, Parked, Past
+from ..writes.dead_letters import DeadLetter, Parked, Past, Status
 from ..writes.operation import Entry
 from ..writes.progress import Applied
 from .stream_sql import Connection, Row, SqlStream
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How far SQL is, who holds the lease (None: nobody), and until when (by the database)."""
-
-    applied: Applied
-    owner: str | None
-    lease_until: str | None
 
 
 class SqlLetters(SqlStream[Connection]):

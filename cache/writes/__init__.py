@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..once import KeyReusedError, Once
 from .appending import Appended
-from .dead_letters import DeadLetter, DeadLetters, NoRowError, Parked, Past
+from .dead_letters import DeadLetter, DeadLetters, NoRowError, Parked, Past, Status
 from .errors import NotAcknowledged
 from .flusher import Counts, Flusher
-from .journal import Journal, Pending
+from .journal import Journal, Pending, Waiting
 from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
 from .progress import (
     Applied,
@@ -50,6 +50,8 @@ __all__ = [
     "Progress",
     "Rule",
     "Snapshot",
+    "Status",
+    "Waiting",
     "WriteBehind",
     "WriteBehindSettings",
     "better_of",

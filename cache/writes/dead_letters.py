@@ -42,6 +42,15 @@ class Parked:
     letters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far SQL is, who holds the lease (None: nobody), and until when (by the database)."""
+
+    applied: Applied
+    owner: str | None
+    lease_until: str | None
+
+
 @dataclass(slots=True)
 class Past:
     """A transaction that changes SQL's values past the stream: its connection, and the revision
@@ -66,6 +75,9 @@ class Letters(Protocol):
 
     async def applied(self) -> Applied:
         """How far SQL is, read fresh."""
+
+    async def status(self) -> Status:
+        """How far SQL is, and who applies the stream."""
 
     def past(self, tags: Sequence[str]) -> AbstractAsyncContextManager[Past]:
         """A transaction for changes past the stream; `tags` are those of its outbox row.

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from ..errors import DeclarationError, StoreUnavailable
 from ..once import Once
 from .appending import Appended, Appender
-from .dead_letters import DeadLetters, Letters, Past
+from .dead_letters import DeadLetters, Letters, Past, Status
 from .errors import NotAcknowledged, may_be_executed, was_not_reached
 from .flusher import Counts, Flusher
 from .journal import Journal
@@ -145,7 +145,7 @@ class WriteBehind:
         names = [self.operation.field(name) for name in fields]
         if anew:
             found = await self._live.read_anew(keys)
-            return [{name: found[key][name] for name in names} for key in keys]
+            return [{name: record[name] for name in names} for record in found]
         return await self._live.read(keys, names)
 
     # ---- past the stream ----
@@ -172,10 +172,22 @@ class WriteBehind:
         """Make live values invalid that are older than a change past the stream: before the row
         of the outbox that tells of it counts as published. Raises `StoreUnavailable`."""
         try:
-            applied = await self._letters.applied()
+            await self._settle((await self._letters.applied()).revision)
+        except StoreUnavailable:
+            raise
         except Exception as error:
             raise StoreUnavailable(f"SQL cannot be asked: {error}", sent=False) from error
-        await self.journal.raise_revision(applied.revision)
+
+    async def _settle(self, revision: int) -> None:
+        known = await self.journal.raise_revision(revision)
+        if known > revision and (await self._letters.applied()).revision < known:
+            # Redis heard of a later one before SQL was asked: SQL has gone back, to a copy.
+            await self._progress.raise_revision(known)
+            await self.journal.raise_revision((await self._letters.applied()).revision)
+
+    async def status(self) -> Status:
+        """How far SQL is, and who flushes; `journal.peek` says what waits."""
+        return await self._letters.status()
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -196,7 +208,7 @@ class WriteBehind:
             await self._cache.publish(past.outbox, [self.tag])
             return
         try:
-            await self.journal.raise_revision(past.revision)
+            await self._settle(past.revision)
         except StoreUnavailable:
             if past.outbox is None:
                 raise

@@ -1,5 +1,6 @@
 """What SQL refuses: found in its batch, tried a few times, parked with what follows on its key."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +10,7 @@ from cache.outbox import NoTransactionError
 from cache.writes import NoRowError
 from models.database import transaction
 from models.tables import DeadLetter, Product, ProductStats
+from tests.support.counting import SqlCounter
 from tests.support.dead_letters import Refused, Refusing, parked_payloads, until_flushed
 from tests.support.write_behind import SteppedProgress, Worker, sql_views, until
 
@@ -302,5 +304,8 @@ async def test_a_value_can_be_asked_for_anew(worker: Workers) -> None:
     assert await other.read(1) == 3
     async with one.progress.past([]) as past:
         await ProductStats.create(product_id=1, views=10, using_db=past.connection)
-    assert await other.views.read(["1", "2"], anew=True) == [13, 0]
+    with SqlCounter() as sql:
+        asked = (other.views.read([key], anew=True) for key in ("1", "2", "1"))
+        assert await asyncio.gather(*asked) == [[13], [0], [13]]
+    assert sql.count == 3  # one snapshot for all of a tick
     assert await other.read(1) == 13
