@@ -60,8 +60,9 @@ class SimulatedRedis:
             if self._worker.is_cut or world.is_down:
                 raise NotAskedError("nothing was sent")
             reply = action(world.server)
-            if what == "install" and reply[0] != b"closed":
-                self._worker.refusals += reply[0] != b"ok"
+            is_said = isinstance(reply, list)
+            self._worker.closed += is_said and reply[0] == b"closed"
+            self._worker.refusals += is_said and reply[0] in (b"trimmed", b"outdated")
             return reply
 
         try:

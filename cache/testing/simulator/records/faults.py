@@ -111,6 +111,8 @@ class RecordFaults(MessageFaults):
         return "the server comes back with the older log"
 
     def come_back_empty(self) -> str | None:
+        # No older copy comes back after that: SQL would not know its epoch again.
+        self._kept = None
         self._restart_with(self._world.server.empty())
         return "the server comes back empty"
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Operation = tuple[Any, ...]
 
+SNAPSHOTS, ATTEMPTS = 3, 5
+"""How often a read looks for a newer snapshot, and opens the stream."""
+
 _EXPECTED = (StoreUnavailable, SqlAway, SqlRefuses)
 """What a request may end with while something is away, or refuses."""
 
@@ -66,6 +69,7 @@ class RecordRequest:
     async def _send(self, one: Done, once: Once | None) -> bool:
         """Whether it is known what came of it."""
         key, name = one.place
+        one.is_refused = False
         try:
             appended = await self._behind.add(key, one.value, once, field=name)
         except NotAcknowledged as error:
@@ -75,8 +79,6 @@ class RecordRequest:
             one.is_refused = not error.sent and not one.order
             return not error.sent and once is None
         one.acknowledged, one.is_direct = True, one.is_direct or appended.id == ""
-        if one.is_refused:
-            one.is_refused = False
         self._world.statistics.writes += 1
         self._world.note(f"{self.said}: operation {one.number} on {key}.{name} is acknowledged")
         return True
@@ -94,15 +96,20 @@ class RecordRequest:
     async def _read(self, keys: Sequence[str], *, anew: bool) -> None:
         world, worker = self._world, self._worker
         demand = world.truth.demand(keys, is_told=world.is_told)
-        before = (worker.failures, worker.refusals, world.truth.losses)
+        before = (worker.missed, worker.refusals, worker.closed)
         names = world.scenario.names
         if not world.scenario.rules.live_reads:
             snapshot = await worker.progress.read(keys)
             records: Sequence[Mapping[str, Any]] = [snapshot.values[key] for key in keys]
         else:
             records = await self._behind.read_fields(keys, names, anew=anew)
-        # Redis did not answer, or each of three snapshots was slower than a flush: SQL's values.
-        from_sql = before[0] != worker.failures or worker.refusals - before[1] >= 3
+        # Then it is SQL's value: Redis did not answer; each of three snapshots was slower than a
+        # flush; it restarted as often as the stream was opened.
+        from_sql = (
+            before[0] != worker.missed
+            or worker.refusals - before[1] >= SNAPSHOTS
+            or worker.closed - before[2] >= ATTEMPTS
+        )
         self._check(keys, records, demand, from_sql=from_sql)
 
     def _check(

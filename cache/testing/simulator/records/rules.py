@@ -25,6 +25,8 @@ class RecordRules:
     """7. Ids go on from where SQL is."""
     fence: bool = True
     """8. Opening the stream voids every lease."""
+    fence_revises: bool = True
+    """And raises the revision: a snapshot from before is not stored after it."""
     new_epoch: bool = True
     """9. An emptied server begins another epoch, which starts from nothing."""
     closed: bool = True

@@ -78,7 +78,9 @@ def _release(it: _Statement) -> Rows:
 def _fence(it: _Statement) -> Rows:
     if not it.rules.fence:
         return it.set()
-    return it.set(token=(it.row or _NONE)["token"] + 1, until=None)
+    row = it.row or _NONE
+    revision = row["revision"] + (it.row is not None and it.rules.fence_revises)
+    return it.set(token=row["token"] + 1, until=None, revision=revision)
 
 
 def _advance(it: _Statement) -> Rows:

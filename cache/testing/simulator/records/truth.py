@@ -116,8 +116,7 @@ class Truth(Verdict):
             self._progressed(progress["stream_epoch"], progress["last_id"])
         for (table, key), row in writes.items():
             if table == "record" and row is None and (table, key) in rows:
-                numbers = [one.number for one in self.all() if one.place[0] == key and one.applied]
-                self.removals[key] = Removal(frozenset(numbers))
+                self.removals[key] = Removal(frozenset(self._in_row(key, rows)))
             elif table == "record" and row is not None and self.is_sum:
                 self._wrote(key, row)
             elif table == "letter" and row is None:
@@ -125,6 +124,14 @@ class Truth(Verdict):
                 one = self._by_value.get(((letter["key"], letter["field"]), letter["payload"]))
                 if one is not None and ("record", letter["key"]) not in writes:
                     one.is_gone = True
+
+    def _in_row(self, key: str, rows: Mapping[Cell, Any]) -> Iterator[int]:
+        """Operations that go with a record's row: what is parked of it stays."""
+        letters = [row for (table, _), row in rows.items() if table == "letter"]
+        parked = {(row["key"], row["field"], row["payload"]) for row in letters}
+        for one in self.all():
+            if one.place[0] == key and one.applied and (*one.place, str(one.value)) not in parked:
+                yield one.number
 
     def _progressed(self, epoch: str, last: str) -> None:
         reached = pair(last)
@@ -161,10 +168,9 @@ class Truth(Verdict):
         in_sql: dict[Place, Sequence[Done]] = {}
         for place in ((key, name) for key in keys for name in self.names):
             known = self._done.get(place, [])
-            in_sql[place] = [one for one in known if one.applied]
-            must[place] = [
-                one for one in known if one.acknowledged and (is_told or not one.is_direct)
-            ]
+            due = [one for one in known if is_told or not one.is_direct]
+            in_sql[place] = [one for one in due if one.applied]
+            must[place] = [one for one in due if one.acknowledged]
         removed = {
             key: it.applied
             for key, it in self.removals.items()

@@ -26,14 +26,14 @@ RELAY = 0.5
 class RecordWorker(Process):
     """A process with a write-behind, and a relay if there is an outbox.
 
-    `failures` counts its calls of the server that came to nothing, `refusals` the rebuilds that
-    needed a newer snapshot.
+    `failures` counts its calls of the server that came to nothing, `closed` those that found the
+    stream closed, `refusals` the rebuilds that needed a newer snapshot.
     """
 
     def __init__(self, name: str, world: RecordWorld) -> None:
         super().__init__(name)
         self.is_cut = False
-        self.failures = self.refusals = 0
+        self.failures = self.refusals = self.closed = 0
         self.flushing = False
         self._world = world
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,6 +70,11 @@ class RecordWorker(Process):
         self.behind.flusher = kind(
             self.behind.journal, self.progress, settings, clock=lambda: world.now
         )
+
+    @property
+    def missed(self) -> int:
+        """How often Redis was not asked, or did not answer: reads are SQL's then."""
+        return self.failures + self.progress.failures
 
     def start(self) -> None:
         """Start what runs in the background."""

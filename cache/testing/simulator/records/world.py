@@ -78,7 +78,8 @@ class RecordWorld(SteppedWorld):
     def begin(self, client: str, worker: str, *operations: Operation) -> str | None:
         """A request arrives."""
         where = self.workers[worker]
-        if not where.is_alive or where.is_paused:
+        keys = (key for name, *rest in operations for key in _keys(name, rest))
+        if not where.is_alive or where.is_paused or any(key not in self.keys for key in keys):
             return None
         request = RecordRequest(self, client, where, operations)
         where.running.add(request)
@@ -167,3 +168,8 @@ class RecordWorld(SteppedWorld):
             self.keys.remove(key)
             self._make_record()
         self.truth.rest(self.database.rows)
+
+
+def _keys(name: str, arguments: Sequence[str]) -> Sequence[str]:
+    """The records that an operation is about."""
+    return arguments[:1] if name in ("add", "once") else arguments
