@@ -150,7 +150,7 @@ class Calls:
 
     def some_id(self) -> str:
         stream = self.both.simulated.data.stream(STREAM)
-        known = list(stream.entries) + [stream.last] if stream else []
+        known = [*stream.entries, stream.last] if stream else []
         return "0-0" if not known else "-".join(map(str, self.chance.choice([(0, 0), *known])))
 
     def epoch(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,13 @@ SEEDS = 200
 STEPS = 1_000
 """Steps of one world; a control has at most `SEEDS` of them."""
 
-FIRST: Mapping[str, int] = {}
+COVERED: Mapping[str, str] = {
+    "incarnation": "whoever opens the stream raises the revision, to which live values are tied, "
+    "too: with fence_revises off as well a promise is broken",
+}
+"""Rules that break nothing when only they are off, and why."""
+
+FIRST: Mapping[str, int] = {"fence": 21, "outcome": 4, "parked_follow": 2, "compared": 5}
 """Seeds that found something when they were written down; the others are searched after them."""
 
 _PLAIN = {"add": 4.0, "read": 4.0, "flush": 5.0}
@@ -77,11 +83,11 @@ SCENARIOS: Mapping[str, RecordScenario] = {
 """What is searched with these rules off; the others have a script."""
 
 
-def search(off: str, *, seeds: int = SEEDS) -> Found | None:
-    """Look for a broken promise with the rule `off` off."""
+def search(off: str, *, seeds: int = SEEDS, others: Sequence[str] = ()) -> Found | None:
+    """Look for a broken promise with the rule `off` off, and `others`."""
     if off in INTERLEAVINGS:
         return _follow(off)
-    scenario = replace(SCENARIOS[off], rules=ALL_KEPT.without(off))
+    scenario = replace(SCENARIOS[off], rules=ALL_KEPT.without(off, *others))
     steps = 0
     for seed in [FIRST.get(off, 0), *range(seeds)]:
         world = RecordWorld(scenario, seed)

@@ -34,8 +34,8 @@ class RecordScript(Steps):
 
 
 def trim_look(script: RecordScript) -> None:
-    """A rebuild beside a trim. 1. Operations are acknowledged. 2. R reads SQL: nothing. 3. F commits
-    and trims them. 4. R adds the tail, which is empty."""
+    """A rebuild beside a trim. 1. An operation is acknowledged. 2. R reads SQL: nothing. 3. F
+    commits and trims it. 4. R adds the tail, which is empty."""
     script.add("B")
     script.ask("c1", "A", ("read", "r2"))
     script.begin_to_read("A")

@@ -3,17 +3,30 @@ are executed by a simulated database."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ....integrations.progress_sql import SqlProgress
 from ....integrations.progress_statements import Statements, statements
-from ....writes import Applied, Batch, Changes, Committed, Lease, Operation, Rule, Snapshot, merged
-from .database import PROGRESS, Cell, Connection, RecordDatabase, SqlAway, SqlRefuses
-from .rules import RecordRules
+from ....writes import (
+    LAST,
+    SUM,
+    Applied,
+    Batch,
+    Changes,
+    Committed,
+    Lease,
+    Operation,
+    Snapshot,
+    merged,
+)
+from .database import PROGRESS, Cell, Connection, SqlAway, SqlRefuses
 from .statements import LOCKING, execute
+
+if TYPE_CHECKING:
+    from .world import RecordWorld
 
 NAME = "records"
 _SQL = statements("postgresql", "progress", "letters")
@@ -21,36 +34,26 @@ _NAMES = {getattr(_SQL, each.name): each.name for each in fields(Statements)}
 
 
 class SimulatedProgress(SqlProgress[Connection]):
-    """`poisoned` are the keys that SQL refuses now."""
+    """`failures` counts how often the stream was not opened for SQL's sake."""
 
-    def __init__(
-        self,
-        owner: str,
-        database: RecordDatabase,
-        rule: Rule[Any],
-        names: tuple[str, ...],
-        *,
-        rules: RecordRules,
-        poisoned: set[str],
-        has_outbox: bool,
-        new_name: Callable[[], str],
-    ) -> None:
-        operation = Operation(
+    def __init__(self, owner: str, world: RecordWorld) -> None:
+        scenario = world.scenario
+        operation: Operation[Any] = Operation(
             name=NAME,
-            rule=rule,
+            rule=SUM if scenario.is_sum else LAST,
             apply=self._apply,
             read=self._read_values,
-            fields=names,
-            directly=rule.commutes and has_outbox,
+            fields=scenario.names,
+            directly=scenario.is_sum and scenario.has_outbox,
         )
         super().__init__(operation, ("progress", "letters"), _is_away)
         self.failures = 0
         self._owner = owner
-        self._database = database
-        self._rules = rules
-        self._poisoned = poisoned
-        self._outbox = has_outbox
-        self._new_name = new_name
+        self._database = world.database
+        self._rules = scenario.rules
+        self._poisoned = world.poisoned
+        self._outbox = scenario.has_outbox
+        self._new_name = world.name
 
     # ---- what an adapter brings ----
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.asyncio import Redis
 
 from ....errors import StoreUnavailable
-from ....writes import LAST, SUM, Flusher, Lease, WriteBehind, WriteBehindSettings
+from ....writes import Flusher, Lease, WriteBehind, WriteBehindSettings
 from ..process import Process
 from .client import SimulatedRedis
 from .database import SqlAway
@@ -36,7 +35,6 @@ class RecordWorker(Process):
         self.failures = self.refusals = self.closed = 0
         self.flushing = False
         self._world = world
-        self._tasks: set[asyncio.Task[None]] = set()
         self.progress: SimulatedProgress
         self.behind: WriteBehind
 
@@ -45,16 +43,7 @@ class RecordWorker(Process):
         self.begin()
         self.flushing = False
         world, scenario = self._world, self._world.scenario
-        self.progress = SimulatedProgress(
-            self.owner,
-            world.database,
-            SUM if scenario.is_sum else LAST,
-            scenario.names,
-            rules=scenario.rules,
-            poisoned=world.poisoned,
-            has_outbox=scenario.has_outbox,
-            new_name=world.name,
-        )
+        self.progress = SimulatedProgress(self.owner, world)
         settings = WriteBehindSettings(
             batch=scenario.batch,
             limit=scenario.limit,
