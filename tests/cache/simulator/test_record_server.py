@@ -236,7 +236,8 @@ async def compare(server: ValkeyServer, seed: int, rules: RecordRules = ALL_KEPT
                     await calls._reconcile()
             else:
                 await calls.call()
-            await both.compare()
+            if number % 4 == 3:
+                await both.compare()
     finally:
         await both.real.aclose()
 

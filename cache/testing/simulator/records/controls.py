@@ -60,6 +60,7 @@ SCENARIOS: Mapping[str, RecordScenario] = {
     "trim_look": _world("evict"),
     "tail_inside": _world("evict"),
     "token": _world("pause", waits=_LONG),
+    "turns": _world(),
     "one_transaction": _world("crash lose"),
     "live_reads": _world(),
     "incarnation": _world("keep come_back_older"),

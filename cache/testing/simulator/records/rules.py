@@ -15,6 +15,8 @@ class RecordRules:
     """2. The tail is added inside the script that stores the live value."""
     token: bool = True
     """3. A commit is on condition of the token."""
+    turns: bool = True
+    """3. Flushes of one worker, whose token is the same, take turns."""
     one_transaction: bool = True
     """4. Rows and progress are of one transaction."""
     live_reads: bool = True

@@ -188,10 +188,10 @@ class RecordServer:
             self.data.hset(keys[1], "trimmed_to", last)
         return removed
 
-    def _raise(self, keys: list[str], said: list[str]) -> int:
+    def _raise(self, keys: list[str], said: list[str]) -> str:
         if self._rules.told:
             self._raise_to(keys, said[0])
-        return 1
+        return self.data.hash(keys[1]).get("revision", "0")
 
     def _live(self, keys: list[str], said: list[str]) -> list[Any]:
         opened = self._opened(keys)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from redis.asyncio import Redis
 
@@ -33,7 +34,6 @@ class RecordWorker(Process):
         super().__init__(name)
         self.is_cut = False
         self.failures = self.refusals = self.closed = 0
-        self.flushing = False
         self._world = world
         self.progress: SimulatedProgress
         self.behind: WriteBehind
@@ -41,7 +41,6 @@ class RecordWorker(Process):
     def make(self) -> None:
         """A new process."""
         self.begin()
-        self.flushing = False
         world, scenario = self._world, self._world.scenario
         self.progress = SimulatedProgress(self.owner, world)
         settings = WriteBehindSettings(
@@ -56,9 +55,10 @@ class RecordWorker(Process):
         cache = self._publishing if scenario.has_outbox else None
         self.behind = WriteBehind(self.progress, redis, "simulated", settings=settings, cache=cache)
         kind = Flusher if scenario.rules.outcome else SureFlusher
-        self.behind.flusher = kind(
-            self.behind.journal, self.progress, settings, clock=lambda: world.now
-        )
+        flusher = kind(self.behind.journal, self.progress, settings, clock=lambda: world.now)
+        if not scenario.rules.turns:
+            flusher._turn = NoTurn()
+        self.behind.flusher = flusher
 
     @property
     def missed(self) -> int:
@@ -100,6 +100,16 @@ class Publishing:
             for tag in tags:
                 await self._work[tag]()
             await self._progress.mark(identifier)
+
+
+class NoTurn(asyncio.Lock):
+    """A lock that keeps nobody out."""
+
+    async def acquire(self) -> Literal[True]:
+        return True
+
+    def release(self) -> None:
+        """Nobody waits."""
 
 
 class SureFlusher(Flusher):
