@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..once import KeyReusedError, Once
 from .appending import Appended
 from .flusher import Counts, Flusher
-from .journal import Journal, Pending
+from .journal import Journal, Pending, is_before
 from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
 from .progress import (
     Applied,
@@ -19,7 +19,7 @@ from .progress import (
 )
 from .scripts import script
 from .settings import WriteBehindSettings
-from .write_behind import NotAcknowledged, WriteBehind
+from .write_behind import NotAcknowledged, WriteBehind, may_be_executed
 
 __all__ = [
     "LAST",
@@ -47,6 +47,8 @@ __all__ = [
     "WriteBehindSettings",
     "better_of",
     "folded",
+    "is_before",
+    "may_be_executed",
     "merged",
     "of_every_field",
     "script",

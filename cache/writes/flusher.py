@@ -74,6 +74,11 @@ class Flusher:
 
     # ---- one step ----
 
+    @property
+    def applied(self) -> Applied | None:
+        """How far SQL is, as of the last step; None where that had not the lease."""
+        return None if self._lease is None else self._lease.applied
+
     async def flush(self) -> int:
         """Apply one batch. Returns how many operations: 0 if none wait or another has the lease.
 
@@ -191,9 +196,9 @@ class Flusher:
         while True:
             finishing = self._finishing.is_set()
             try:
-                is_blocked = await self._flush_due(everything=finishing)
+                is_blocked = await self.flush_due(everything=finishing)
                 if finishing and not is_blocked:
-                    return await self._release()
+                    return await self.release()
             except Exception as error:
                 failures += 1
                 self.counts.failures += 1
@@ -208,8 +213,11 @@ class Flusher:
                 failures = 0
                 await self._rest(self._settings.poll, is_blocked=is_blocked)
 
-    async def _flush_due(self, *, everything: bool) -> bool:
-        """Flush until nothing is due. True: something is, but the lease is another's."""
+    async def flush_due(self, *, everything: bool) -> bool:
+        """Flush until nothing is due (`everything`: until nothing waits).
+
+        True: something is, but the lease is another's. Raises as `flush`.
+        """
         while True:
             waiting = await self._journal.peek()
             if everything and not waiting.operations:
@@ -231,7 +239,8 @@ class Flusher:
                 await wanted.wait()
         self._wanted.clear()
 
-    async def _release(self) -> None:
+    async def release(self) -> None:
+        """End the lease, if this flusher has it: others need not wait for its end."""
         if self._lease is not None:
             lease, self._lease = self._lease, None
             await self._progress.release_lease(lease)

@@ -93,7 +93,7 @@ class WriteBehind:
         try:
             appended = await self._appender.append(key, name, value, once)
         except StoreUnavailable as error:
-            raise NotAcknowledged(str(error), sent=_may_be_executed(error)) from error
+            raise NotAcknowledged(str(error), sent=may_be_executed(error)) from error
         if appended is None:
             raise NotAcknowledged(
                 f"{self.settings.limit} operations of {self.name!r} wait for the database already: "
@@ -150,7 +150,7 @@ class WriteBehind:
             )  # fmt: skip
 
 
-def _may_be_executed(error: StoreUnavailable) -> bool:
+def may_be_executed(error: StoreUnavailable) -> bool:
     """Whether Redis may have executed the command that ended with this error."""
     if not error.sent:
         return False

@@ -12,6 +12,7 @@ import pytest
 from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.polling import eventually
 from tests.support.servers import PostgresTemplate, valkey
 from tests.support.serving import serving
 
@@ -111,12 +112,16 @@ async def test_two_workers_and_a_redis_that_restarts(
                 assert (await until(connection, 5002))["cursor"].partition(":")[0] != "sql"
 
             await asyncio.to_thread(redis.stop)
-            await client.submit(5003)
-            for connection in (one, other):
-                await until(connection, 5003)
+            refused = (await client.ask(SUBMIT, score=5003))["submitScore"]
+            assert refused["accepted"] is False
 
             await asyncio.to_thread(redis.start)
-            await client.submit(5004)
+
+            async def is_accepted() -> bool:
+                answer = await client.ask(SUBMIT, score=5004)
+                return bool(answer["submitScore"]["accepted"])
+
+            await eventually(is_accepted)
             for connection in (one, other):
                 await until(connection, 5004)
             await client.submit(5005)
