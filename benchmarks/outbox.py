@@ -40,9 +40,10 @@ LINES = 3
 @asynccontextmanager
 async def writer(redis: Redis, prefix: str, *, with_outbox: bool) -> AsyncIterator[Services]:
     """The parts of an application; its cache follows the log and relays, as a server's does."""
+    outbox = TortoiseOutbox(Outbox)
     cache = Cache(
         RedisStore(redis, prefix),
-        outbox=TortoiseOutbox(Outbox),
+        outbox=outbox,
         rules=ALL if with_outbox else ALL.without("w1_outbox"),
     )
     await cache.start()
@@ -50,7 +51,7 @@ async def writer(redis: Redis, prefix: str, *, with_outbox: bool) -> AsyncIterat
     yield Services(
         cache=cache,
         records=Records(redis, prefix, "session", 3_600),
-        views=WriteBehind(view_progress(), redis, prefix),
+        views=WriteBehind(view_progress(outbox), redis, prefix, cache=cache),
         leaderboards=Leaderboards(redis, SqlScores(), prefix),
         currency="EUR",
     )

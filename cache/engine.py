@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .beforehand import Beforehand, Work
 from .call import Call
 from .clock import Clock, SystemClock
 from .codec import Codec
@@ -91,8 +92,15 @@ class Cache:
         self.log = Log(rules, max_staleness=self.settings.max_staleness)
         self._worker = Worker(self.log, clock or SystemClock(), self._tell)
         self._outbox = outbox
+        self._beforehand = Beforehand()
         self.relay = self._make_relay(outbox)
-        self._purging = Purging(store, self._worker, outbox=outbox, relay=self.relay)
+        self._purging = Purging(
+            store,
+            self._worker,
+            outbox=outbox,
+            relay=self.relay,
+            beforehand=self._beforehand,
+        )
         self.follower = self._make_follower()
         self.memory = MemoryTier(self.settings.memory_bytes)
         codec = codec or Codec()
@@ -134,6 +142,7 @@ class Cache:
             clock=self._worker.clock,
             rules=self.rules,
             tell=self._tell,
+            beforehand=self._beforehand,
         )
 
     def _make_follower(self) -> Follower:
@@ -248,6 +257,14 @@ class Cache:
         relays publish it later, and this request's token holds the id (W5).
         """
         await self._purging.publish(identifier, frozenset(tags), barrier_of(self))
+
+    def before_purge(self, tag: str, work: Work) -> None:
+        """Do `work` before a purge that names `tag` is published, by whomever in this process.
+
+        It raises `StoreUnavailable` when it cannot be done now: then the purge is not published,
+        and tried again. Register it before `start`, in every process that has a cache.
+        """
+        self._beforehand.add(tag, work)
 
     async def resolve(self, barrier: Barrier) -> None:
         """J5: what a barrier asks for, before anything is read for it; see `Session.repeats`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from .beforehand import Beforehand
 from .clock import Clock
 from .facts import Drained, Fact, Invalidated
 from .marks import Marks
@@ -52,12 +53,14 @@ class Publisher:
         pause: float,
         rules: Rules,
         tell: Callable[[Fact], object],
+        beforehand: Beforehand,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
         self._rules = rules
         self._tell = tell
+        self._beforehand = beforehand
         self._epoch: str | None = None
         self.marks = Marks(outbox, clock, pause)
 
@@ -96,6 +99,7 @@ class Publisher:
     async def publish(self, rows: Sequence[OutboxRow]) -> Position:
         """One purge of all that these rows name."""
         tags = frozenset[str]().union(*(row.tags for row in rows))
+        await self._beforehand.do(tags)
         position = await self._store.invalidate(sorted(tags))
         self._tell(Invalidated(tags, position))
         return position

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from .beforehand import Beforehand
 from .errors import StoreUnavailable
 from .facts import Invalidated, StoreFailed
 from .outbox import Outbox
@@ -24,12 +25,19 @@ class Purging:
     """
 
     def __init__(
-        self, store: State, worker: Worker, *, outbox: Outbox | None, relay: Relay | None
+        self,
+        store: State,
+        worker: Worker,
+        *,
+        outbox: Outbox | None,
+        relay: Relay | None,
+        beforehand: Beforehand,
     ) -> None:
         self._store = store
         self._worker = worker
         self._outbox = outbox
         self._relay = relay
+        self._beforehand = beforehand
         self._kept = Purges(self._is_published)
         self._running: set[asyncio.Task[None]] = set()
         worker.unpublished = lambda: bool(self.waiting)
@@ -91,6 +99,7 @@ class Purging:
     async def _purge(self, tags: frozenset[str], barrier: Barrier | None) -> Position | None:
         """W2. None when the store did not confirm it."""
         try:
+            await self._beforehand.do(tags)
             position = await self._store.invalidate(tags)
         except StoreUnavailable as error:
             self._worker.tell(StoreFailed("invalidate", str(error)))

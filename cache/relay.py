@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from .beforehand import Beforehand
 from .clock import Clock
 from .errors import StoreUnavailable
 from .facts import Fact, StoreFailed
@@ -40,6 +41,7 @@ class Relay:
         clock: Clock,
         rules: Rules = ALL,
         tell: Callable[[Fact], object] = lambda fact: None,
+        beforehand: Beforehand | None = None,
     ) -> None:
         self._outbox = outbox
         self._clock = clock
@@ -47,7 +49,15 @@ class Relay:
         self._tell = tell
         self._poll = max_staleness / 8
         self._patience = max_staleness / 4
-        self._publisher = Publisher(store, outbox, clock, pause=self._poll, rules=rules, tell=tell)
+        self._publisher = Publisher(
+            store,
+            outbox,
+            clock,
+            pause=self._poll,
+            rules=rules,
+            tell=tell,
+            beforehand=beforehand or Beforehand(),
+        )
         self._rounds = Rounds(self._drain)
         self._seen: dict[str, float] = {}
         self._done: dict[str, Position] = {}

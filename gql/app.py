@@ -62,9 +62,10 @@ async def open_services(
         leases = RedisLeases(state, prefix)
         closing.push_async_callback(leases.aclose)
         store = RedisStore(redis, prefix, state=state, observers=observers)
+        outbox = TortoiseOutbox(Outbox)
         cache = Cache(
             store,
-            outbox=TortoiseOutbox(Outbox),
+            outbox=outbox,
             leases=leases,
             observers=observers,
             settings=CacheSettings(
@@ -72,7 +73,7 @@ async def open_services(
             ),
             is_unavailable=database.is_unavailable,
         )
-        services = _services(settings, cache, state, prefix)
+        services = _services(settings, cache, outbox, state, prefix)
         closing.push_async_callback(cache.close)
         if settings.audit_rate:
             auditor = Auditor(cache, rate=settings.audit_rate, observers=observers)
@@ -83,11 +84,13 @@ async def open_services(
         yield services
 
 
-def _services(settings: Settings, cache: Cache, state: Redis, prefix: str) -> Services:
+def _services(
+    settings: Settings, cache: Cache, outbox: TortoiseOutbox, state: Redis, prefix: str
+) -> Services:
     return Services(
         cache=cache,
         records=Records(state, prefix, "session", LIFETIME.total_seconds()),
-        views=WriteBehind(view_progress(), state, prefix),
+        views=WriteBehind(view_progress(outbox), state, prefix, cache=cache),
         leaderboards=Leaderboards(state, SqlScores(), prefix),
         currency=settings.currency,
     )

@@ -13,6 +13,7 @@ from ops.cache_commands import app as cache_commands
 from ops.errors import explained
 from ops.importers.command import app as importers
 from ops.outbox_commands import app as outbox_commands
+from ops.write_behind_commands import app as write_behind_commands
 
 app = typer.Typer(
     name="freshql",
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.add_typer(importers)
 app.add_typer(cache_commands)
+app.add_typer(write_behind_commands)
 app.add_typer(outbox_commands)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from cache.integrations.tortoise_progress import TortoiseProgress
+from cache.outbox import Outbox
 from cache.writes import SUM, Changes, KeyReusedError, NotAcknowledged, Once, Operation
 from models.database import is_unavailable
 from models.queries import write_behind
@@ -25,8 +26,11 @@ async def views(ctx: Context, product_id: int) -> int:
 
     All products of one tick are one round trip. While Redis is away it is the database's number.
     """
+    barrier = ctx.session.barrier
+    if barrier.token.outbox or barrier.token.everything:
+        await ctx.cache.resolve(barrier)  # it may be of a view that went to the database directly
     counted: int
-    [counted] = await ctx.views.read([str(product_id)])
+    [counted] = await ctx.views.read([str(product_id)], anew=barrier.alone)
     return counted
 
 
@@ -77,13 +81,17 @@ async def _views_of(connection: BaseDBAsyncClient, keys: Sequence[str]) -> Chang
     return {key: {"value": found[n]} for key, n in numbers.items() if n in found}
 
 
-VIEWS: Final = Operation(name="product-views", rule=SUM, apply=_add_views, read=_views_of)
+VIEWS: Final = Operation(
+    name="product-views", rule=SUM, apply=_add_views, read=_views_of, directly=True
+)
 """The write-behind of product views: keys are product numbers."""
 
 
-def view_progress() -> TortoiseProgress:
+def view_progress(outbox: Outbox) -> TortoiseProgress:
     """Where the write-behind of views gets into SQL."""
-    return TortoiseProgress(VIEWS, WriteBehindProgress, DeadLetter, is_unavailable=is_unavailable)
+    return TortoiseProgress(
+        VIEWS, WriteBehindProgress, DeadLetter, is_unavailable=is_unavailable, outbox=outbox
+    )
 
 
 def _is_number(key: str) -> bool:

@@ -18,7 +18,7 @@ progress = TortoiseProgress(downloads, Progress, DeadLetter, is_unavailable=is_n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from ..outbox import NoTransactionError, Outbox
 from ..writes.operation import Operation
 from .progress_sql import SqlProgress
 from .progress_statements import (
@@ -34,7 +35,7 @@ from .progress_statements import (
     PROGRESS_COLUMNS,
     create_progress_statements,
 )
-from .tortoise_sql import TortoiseSql, check_columns
+from .tortoise_sql import TortoiseSql, check_columns, is_open
 
 __all__ = [
     "DEAD_LETTER_INDEXES",
@@ -85,7 +86,8 @@ class TortoiseProgress(SqlProgress[BaseDBAsyncClient]):
     with their columns.
 
     `apply` and `read` of the operation get the connection, for `using_db`; in `apply` the task's
-    queries run in the transaction unasked. Raises `ValueError` for models without the columns.
+    queries run in the transaction unasked. `outbox` is the cache's, in the same database. Raises
+    `ValueError` for models without the columns.
     """
 
     def __init__(
@@ -95,25 +97,50 @@ class TortoiseProgress(SqlProgress[BaseDBAsyncClient]):
         dead_letters: type[Model],
         *,
         is_unavailable: Callable[[BaseException], bool],
+        outbox: Outbox | None = None,
     ) -> None:
         check_columns(progress, PROGRESS_COLUMNS, ProgressModel.__name__)
         check_columns(dead_letters, LETTER_COLUMNS, DeadLetterModel.__name__)
         tables = (progress._meta.db_table, dead_letters._meta.db_table)
         super().__init__(operation, tables, is_unavailable)
         self._tortoise = TortoiseSql(progress)
+        self._outbox = outbox
 
     @property
-    def _dialect(self) -> str:
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
         return self._tortoise.dialect
 
-    def _begin(self) -> AbstractAsyncContextManager[BaseDBAsyncClient]:
+    def begin(self) -> AbstractAsyncContextManager[BaseDBAsyncClient]:
+        """A transaction of its own."""
         return self._tortoise.begin()
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[BaseDBAsyncClient]:
+    async def reading(self) -> AsyncIterator[BaseDBAsyncClient]:
+        """The connection, outside of transactions."""
         yield self._tortoise.root()
 
-    async def _fetch(
+    async def fetch(
         self, connection: BaseDBAsyncClient | None, statement: str, parameters: Mapping[str, Any]
     ) -> Sequence[Mapping[str, Any]]:
+        """The rows."""
         return await self._tortoise.fetch(connection, statement, parameters)
+
+    def check_outside(self) -> None:
+        """Raise `NoTransactionError` inside of a transaction."""
+        if is_open(self._tortoise.current()):
+            raise NoTransactionError(
+                "a change past the stream is a transaction of its own, and this task has one open: "
+                "make the change after it"
+            )
+
+    @property
+    def has_outbox(self) -> bool:
+        """Whether there is an outbox."""
+        return self._outbox is not None
+
+    async def add_outbox_row(
+        self, connection: BaseDBAsyncClient, tags: Iterable[str]
+    ) -> str | None:
+        """Add a row to the outbox: the task's transaction is this one."""
+        return None if self._outbox is None else await self._outbox.add(tags)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ..once import KeyReusedError, Once
 from .appending import Appended
+from .dead_letters import DeadLetter, DeadLetters, NoRowError, Parked, Past, Status
+from .errors import NotAcknowledged, may_be_executed
 from .flusher import Counts, Flusher
-from .journal import Journal, Pending, is_before
+from .journal import Journal, Pending, Waiting, is_before
 from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
 from .progress import (
     Applied,
@@ -19,7 +21,7 @@ from .progress import (
 )
 from .scripts import script
 from .settings import WriteBehindSettings
-from .write_behind import NotAcknowledged, WriteBehind, may_be_executed
+from .write_behind import WriteBehind
 
 __all__ = [
     "LAST",
@@ -30,19 +32,26 @@ __all__ = [
     "Changes",
     "Committed",
     "Counts",
+    "DeadLetter",
+    "DeadLetters",
     "Entry",
     "Flusher",
     "Journal",
     "KeyReusedError",
     "Lease",
     "LeaseLost",
+    "NoRowError",
     "NotAcknowledged",
     "Once",
     "Operation",
+    "Parked",
+    "Past",
     "Pending",
     "Progress",
     "Rule",
     "Snapshot",
+    "Status",
+    "Waiting",
     "WriteBehind",
     "WriteBehindSettings",
     "better_of",

@@ -29,14 +29,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counts:
-    """What a flusher did so far: `keys` are rows written, `dropped` keys that had no row, `parked`
-    operations that went to the dead letters."""
+    """What a process did so far: `keys` are rows written, `dropped` keys that had no row, `parked`
+    operations that went to the dead letters, `direct` those that went to SQL past the stream."""
 
     batches: int = 0
     operations: int = 0
     keys: int = 0
     dropped: int = 0
     parked: int = 0
+    direct: int = 0
     failures: int = 0
 
 

@@ -119,9 +119,13 @@ class Journal:
 
     # ---- for whoever changes SQL past the stream ----
 
-    async def raise_revision(self, revision: int) -> None:
-        """SQL was changed past the stream, committed as `revision`: live values are rebuilt."""
-        await scripts.RAISE.run(self._redis, [self.stream, self.meta], [revision])
+    async def raise_revision(self, revision: int) -> int:
+        """SQL was changed past the stream, committed as `revision`: live values are rebuilt.
+
+        Returns the largest one that Redis has heard of.
+        """
+        keys = [self.stream, self.meta]
+        return int(await scripts.RAISE.run(self._redis, keys, [revision]))
 
     # ---- opening the stream ----
 

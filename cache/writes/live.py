@@ -40,21 +40,25 @@ class LiveValues:
         self._operation = progress.operation
         self._life = round(life * 1000)
         self._reads = TickBatcher(self._read_all)
+        self._anew = TickBatcher(self._read_all_anew)
 
     async def read(self, keys: Sequence[str], fields: Sequence[str]) -> list[Record]:
         """These fields of each key, in the order asked for. Raises the database's errors."""
         names = tuple(fields)
         return list(await asyncio.gather(*(self._reads.submit((key, names)) for key in keys)))
 
-    async def read_anew(self, keys: Sequence[str]) -> Mapping[str, Record]:
+    async def read_anew(self, keys: Sequence[str]) -> list[Record]:
         """All fields, from SQL and the stream's tail, whatever the live values say."""
+        return list(await asyncio.gather(*(self._anew.submit(key) for key in keys)))
+
+    async def _read_all_anew(self, keys: Sequence[str]) -> Sequence[Record]:
         records: dict[str, Record] = {}
         for some in _chunks(dict.fromkeys(keys)):
             try:
                 records.update(await self._rebuild(some))
             except StoreUnavailable:
                 records.update((await self._progress.read(some)).values)
-        return records
+        return [records[key] for key in keys]
 
     async def _read_all(self, asked: Sequence[tuple[str, tuple[str, ...]]]) -> Sequence[Record]:
         fields = list(dict.fromkeys(name for _, names in asked for name in names))

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
 from ..errors import DeclarationError, StoreUnavailable
 from ..once import Once
 from .appending import Appended, Appender
+from .dead_letters import DeadLetters, Letters, Past, Status
+from .errors import NotAcknowledged, may_be_executed, was_not_reached
 from .flusher import Counts, Flusher
 from .journal import Journal
 from .live import LiveValues
@@ -28,13 +29,15 @@ from .settings import WriteBehindSettings
 
 logger = logging.getLogger(__name__)
 
-_NEVER_CONNECTED = (ConnectionRefusedError, FileNotFoundError)
-_REFUSED = (OutOfMemoryError, ReadOnlyError, NoPermissionError)
 
+class Publishes(Protocol):
+    """What `Cache` is to this module."""
 
-class NotAcknowledged(StoreUnavailable):
-    """An operation was not acknowledged. `sent` is False when it certainly was not executed;
-    otherwise it may have been, and a repetition may count twice."""
+    async def publish(self, identifier: str, tags: Iterable[str]) -> None:
+        """Publish the committed row `identifier` of the outbox, now or later."""
+
+    def before_purge(self, tag: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` before a row that names `tag` counts as published."""
 
 
 class WriteBehind:
@@ -43,6 +46,8 @@ class WriteBehind:
     - `progress`: the operation, and how a batch of it gets into SQL.
     - `redis`: a client of bytes *without retries*: it must not send an operation twice.
     - `prefix` of the keys tells deployments and databases apart.
+    - `cache`: the one whose outbox `progress` has, for changes past the stream. Whoever publishes
+      a row of it makes live values invalid that are older.
 
     Call `start` where the event loop runs, and `stop` before Redis and the database are closed.
     """
@@ -54,14 +59,20 @@ class WriteBehind:
         prefix: str,
         *,
         settings: WriteBehindSettings | None = None,
+        cache: Publishes | None = None,
     ) -> None:
+        _check(progress, cache)
         self.operation = progress.operation
         self.settings = settings or WriteBehindSettings()
         self.journal = Journal(self.name, redis, f"{prefix}:{{wb:{self.name}}}", progress.fence)
         self.flusher = Flusher(self.journal, progress, self.settings)
+        self._progress = progress
+        self._cache = cache
         self._appender = Appender(self.journal, self.operation, self.settings)
         self._live = LiveValues(self.journal, progress, self.settings.live_ttl)
         self._task: asyncio.Task[None] | None = None
+        if cache is not None and isinstance(progress, Letters):
+            cache.before_purge(self.tag, self.settle)
 
     @property
     def name(self) -> str:
@@ -80,6 +91,8 @@ class WriteBehind:
         `value` to it. On return it is acknowledged: it is in Redis's stream.
 
         With `once` it is done the first time only, also when the first time's outcome is unknown.
+        Without it, and if the operation is declared so, it is applied to SQL *directly* while Redis
+        cannot be reached; then its id is "".
 
         Raises `NotAcknowledged` when Redis does not answer or too much waits already,
         `KeyReusedError` when `once` came with other arguments, and `ValueError` for a key that is
@@ -93,6 +106,8 @@ class WriteBehind:
         try:
             appended = await self._appender.append(key, name, value, once)
         except StoreUnavailable as error:
+            if once is None and self.operation.directly and was_not_reached(error):
+                return await self._add_directly(key, name, value)
             raise NotAcknowledged(str(error), sent=may_be_executed(error)) from error
         if appended is None:
             raise NotAcknowledged(
@@ -104,17 +119,22 @@ class WriteBehind:
             self.flusher.wake()
         return appended
 
-    async def read(self, keys: Sequence[str], field: str | None = None) -> list[Any]:
+    async def read(
+        self, keys: Sequence[str], field: str | None = None, *, anew: bool = False
+    ) -> list[Any]:
         """A field's value of each key with every acknowledged operation, in the order asked for.
 
-        While Redis is away: SQL's values. Raises the database's errors, `ValueError` for a field
-        that there is not, and `DeclarationError` if the operation has no `read`.
+        While Redis is away: SQL's values. `anew` asks SQL whatever the live values say: for who
+        must see a change past the stream that may not be published.
+
+        Raises the database's errors, `ValueError` for a field that there is not, and
+        `DeclarationError` if the operation has no `read`.
         """
         name = self.operation.field(field)
-        return [record[name] for record in await self.read_fields(keys, [name])]
+        return [record[name] for record in await self.read_fields(keys, [name], anew=anew)]
 
     async def read_fields(
-        self, keys: Sequence[str], fields: Sequence[str]
+        self, keys: Sequence[str], fields: Sequence[str], *, anew: bool = False
     ) -> list[Mapping[str, Any]]:
         """The same of several fields: for each key, their values by name."""
         if not self.operation.is_live:
@@ -122,7 +142,95 @@ class WriteBehind:
                 f"the operation {self.name!r} is declared without a `read`, so that it has no live "
                 "values: declare one, or read the database"
             )
-        return await self._live.read(keys, [self.operation.field(name) for name in fields])
+        names = [self.operation.field(name) for name in fields]
+        if anew:
+            found = await self._live.read_anew(keys)
+            return [{name: record[name] for name in names} for record in found]
+        return await self._live.read(keys, names)
+
+    # ---- past the stream ----
+
+    @property
+    def tag(self) -> str:
+        """What outbox rows name whose changes make the live values invalid."""
+        return f"write-behind:{self.name}"
+
+    @asynccontextmanager
+    async def past_the_stream(self) -> AsyncIterator[Any]:
+        """A transaction, whose connection is given, to change by other means what is read here: to
+        remove a record, to correct a value. Live values are rebuilt after it.
+
+        It holds the progress from its start, so flushes wait for it: keep it short. Raises
+        `StoreUnavailable` when it is committed, but Redis could not be told and there is no
+        outbox to do it later.
+        """
+        async with self._letters.past([self.tag]) as past:
+            yield past.connection
+        await self._tell(past)
+
+    async def settle(self) -> None:
+        """Make live values invalid that are older than a change past the stream: before the row
+        of the outbox that tells of it counts as published. Raises `StoreUnavailable`."""
+        try:
+            await self._settle((await self._letters.applied()).revision)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            raise StoreUnavailable(f"SQL cannot be asked: {error}", sent=False) from error
+
+    async def _settle(self, revision: int) -> None:
+        known = await self.journal.raise_revision(revision)
+        if known > revision and (await self._letters.applied()).revision < known:
+            # Redis heard of a later one before SQL was asked: SQL has gone back, to a copy.
+            await self._progress.raise_revision(known)
+            await self.journal.raise_revision((await self._letters.applied()).revision)
+
+    async def status(self) -> Status:
+        """How far SQL is, and who flushes; `journal.peek` says what waits."""
+        return await self._letters.status()
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The operations that SQL refused."""
+        return DeadLetters(self._letters, self.tag, self._tell)
+
+    @property
+    def _letters(self) -> Letters:
+        if isinstance(self._progress, Letters):
+            return self._progress
+        raise TypeError(
+            f"expected a progress that keeps dead letters and changes past the stream, such as "
+            f"TortoiseProgress, got {type(self._progress).__name__}"
+        )
+
+    async def _tell(self, past: Past) -> None:
+        if past.outbox is not None and self._cache is not None:
+            await self._cache.publish(past.outbox, [self.tag])
+            return
+        try:
+            await self._settle(past.revision)
+        except StoreUnavailable:
+            if past.outbox is None:
+                raise
+
+    async def _add_directly(self, key: str, field: str, value: Any) -> Appended[Any]:
+        changes = {key: {field: value}}
+        committing = False
+        try:
+            async with self._letters.past([self.tag]) as past:
+                dropped = await self.operation.apply(past.connection, changes)
+                committing = True
+        except Exception as error:
+            # Only what fails at its commit may have been committed.
+            raise NotAcknowledged(
+                f"neither Redis nor SQL took the operation on {key!r}: {error}", sent=committing
+            ) from error
+        self.counts.direct += 1
+        self.counts.dropped += len(dropped)
+        await self._tell(past)
+        return Appended("", self.journal.waiting)
+
+    # ---- running ----
 
     def start(self) -> None:
         """Start flushing in the background. Raises `RuntimeError` if it runs already."""
@@ -150,12 +258,11 @@ class WriteBehind:
             )  # fmt: skip
 
 
-def may_be_executed(error: StoreUnavailable) -> bool:
-    """Whether Redis may have executed the command that ended with this error."""
-    if not error.sent:
-        return False
-    reason = error.__cause__
-    if isinstance(reason, RedisConnectionError):
-        # Raised by redis-py while it handles what the socket said.
-        return not isinstance(reason.__context__, _NEVER_CONNECTED)
-    return not isinstance(reason, _REFUSED)
+def _check(progress: Progress, cache: Publishes | None) -> None:
+    operation = progress.operation
+    tells = cache is not None and isinstance(progress, Letters) and progress.has_outbox
+    if operation.directly and not tells:
+        raise DeclarationError(
+            f"the operation {operation.name!r} is to be applied directly while Redis is away: that "
+            "needs a `cache`, and a progress with its outbox, or nobody would learn of it"
+        )

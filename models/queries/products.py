@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 from models.queries.categories import within
 from models.queries.keys import storable
 from models.queries.paging import By, Ordering, Page, Window, page
-from models.tables import Brand, Product, ProductStats
+from models.tables import Brand, Product
 from models.text import folded
 
 
@@ -119,13 +119,6 @@ async def stock_by_id(ids: Collection[int]) -> dict[int, int]:
 async def units_sold_by_id(ids: Collection[int]) -> dict[int, int]:
     """Pieces sold of the products with these ids."""
     return dict(await Product.filter(id__in=list(ids)).values_list("id", "units_sold"))
-
-
-async def views_by_id(ids: Collection[int]) -> dict[int, int]:
-    """Views of the products with these ids, as far as they are written to SQL."""
-    return dict(
-        await ProductStats.filter(product_id__in=list(ids)).values_list("product_id", "views")
-    )
 
 
 def _filtered(wanted: ProductFilter) -> QuerySet[Product]:

@@ -17,7 +17,6 @@ from models.tables import (
     OrderLine,
     OrderStatus,
     Product,
-    ProductStats,
     Role,
     Session,
     User,
@@ -65,8 +64,6 @@ async def test_products_come_with_the_slugs_of_category_and_brand(database):
     assert await products.product_ids_by_sku(["Full", "none"]) == {"Full": full.id}
     assert await products.stock_by_id([full.id, bare.id, -1]) == {full.id: 4, bare.id: 0}
     assert await products.units_sold_by_id([full.id]) == {full.id: 0}
-    await ProductStats.create(product_id=full.id, views=3)
-    assert await products.views_by_id([full.id, bare.id]) == {full.id: 3}
     assert await products.products_by_id([]) == {}
 
 

@@ -17,7 +17,7 @@ from cache.writes import WriteBehind
 from models.tables import IdempotencyKey, Order, OrderLine, Product, Role, User
 from resolvers.context import Viewer
 from resolvers.ordering import LineWanted, place_order
-from resolvers.stats import record_product_view, view_progress
+from resolvers.stats import record_product_view
 from tests.support import killed_process
 from tests.support.killed_process import (
     BROKEN_FLUSH,
@@ -32,7 +32,7 @@ from tests.support.killed_process import (
 )
 from tests.support.polling import eventually
 from tests.support.store import Store, Worker, context_of
-from tests.support.write_behind import sql_views
+from tests.support.write_behind import SteppedProgress, sql_views
 
 PROGRAM = Path(killed_process.__file__)
 SKU = "H-1"
@@ -98,7 +98,7 @@ async def wrong_views(store: Store, acknowledged: dict[str, int], unknown: int =
 
     `unknown` operations of `SKU` may have been counted or not.
     """
-    again = WriteBehind(view_progress(), store.redis, store.prefix, settings=QUICK)
+    again = WriteBehind(SteppedProgress(), store.redis, store.prefix, settings=QUICK)
     again.start()
 
     async def is_empty() -> bool:

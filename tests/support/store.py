@@ -62,16 +62,18 @@ class Worker:
         self.facts = Facts()
         store = RedisStore(redis, prefix, observers=[self.facts])
         self._following: asyncio.Task[None] | None = None
+        outbox = TortoiseOutbox(Outbox)
+        engine = cache(
+            store,
+            outbox=outbox,
+            observers=[self.facts],
+            settings=settings,
+            is_unavailable=is_unavailable,
+        )
         self.services = Services(
-            cache=cache(
-                store,
-                outbox=TortoiseOutbox(Outbox),
-                observers=[self.facts],
-                settings=settings,
-                is_unavailable=is_unavailable,
-            ),
+            cache=engine,
             records=Records(redis, prefix, "session", LIFETIME.total_seconds()),
-            views=WriteBehind(view_progress(), redis, prefix),
+            views=WriteBehind(view_progress(outbox), redis, prefix, cache=engine),
             leaderboards=Leaderboards(redis, SqlScores(), prefix),
             currency="EUR",
         )

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +44,10 @@ async def nothing() -> None:
     return None
 
 
+COUNTED = replace(VIEWS, directly=False)
+"""Product views, for workers that have no cache to tell of what they did past the stream."""
+
+
 def _is_away(error: BaseException) -> bool:
     return isinstance(error, Crash) or is_unavailable(error)
 
@@ -50,7 +55,7 @@ def _is_away(error: BaseException) -> bool:
 class SteppedProgress(TortoiseProgress):
     """The real progress, with hooks between its steps."""
 
-    def __init__(self, operation: Operation[Any] = VIEWS) -> None:
+    def __init__(self, operation: Operation[Any] = COUNTED) -> None:
         super().__init__(operation, WriteBehindProgress, DeadLetter, is_unavailable=_is_away)
         self.before_commit: Hook = nothing
         self.after_commit: Hook = nothing

@@ -40,7 +40,7 @@ elseif smaller(ARGV[4], revision) then
   status = 'outdated'
 elseif stores and smaller(revision, ARGV[4]) then
   raise(ARGV[4])
-  _, _, world = opened(now)
+  world = select(3, opened(now))
 end
 stores = stores and status == 'ok'
 local found = {}

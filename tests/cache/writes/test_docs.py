@@ -75,7 +75,7 @@ def test_each_interleaving_of_the_page_has_a_test_and_no_test_is_without_one() -
     rows = set(re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE))
     tests = "".join(
         (Path(__file__).parent / name).read_text("utf-8")
-        for name in ("test_races.py", "test_restarts.py", "test_losses.py")
+        for name in ("test_races.py", "test_restarts.py", "test_losses.py", "test_direct.py")
     )
     assert rows == set(re.findall(r"def test_(\d+)_", tests))
     controls = set(re.findall(r"def test_(\d+)_control_", tests))

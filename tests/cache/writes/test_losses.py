@@ -165,3 +165,40 @@ async def test_10_control_without_a_note_of_the_trim_nobody_learns_of_the_loss(
     with caplog.at_level(logging.WARNING):
         await one.drain()
     assert caplog.text == ""
+
+
+async def test_10_a_revision_that_went_back_is_raised_past_the_one_that_redis_knows(
+    worker: Workers,
+) -> None:
+    """SQL is changed past the stream, twice · a copy of before comes back · R reads."""
+    one = await worker()
+    await one.add(1, 3)
+    await one.flush()
+    for _ in range(2):
+        async with one.views.past_the_stream():
+            await ProductStats.all().update(views=9)
+    assert await one.read(1) == 9
+    await WriteBehindProgress.all().update(revision=1)
+    await ProductStats.all().update(views=3)
+    await one.redis.delete(one.views.journal.live("1"))
+    assert await one.read(1) == 3
+    assert (await progress_row()).revision == 3
+    assert await one.redis.exists(one.views.journal.live("1"))
+    reads = one.stepped.reads
+    assert await one.read(1) == 3
+    assert one.stepped.reads == reads
+
+
+async def test_10_a_change_past_the_stream_after_sql_went_back_is_heard_of(
+    worker: Workers,
+) -> None:
+    """SQL is changed past the stream · a copy of before comes back · it is changed again."""
+    one = await worker()
+    for _ in range(3):
+        async with one.views.past_the_stream():
+            await ProductStats.update_or_create(product_id=1, defaults={"views": 9})
+    assert await one.read(1) == 9
+    await WriteBehindProgress.all().update(revision=1)
+    async with one.views.past_the_stream():
+        await ProductStats.all().update(views=4)
+    assert await one.read(1) == 4
