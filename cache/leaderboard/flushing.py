@@ -82,6 +82,11 @@ class Flushing:
         async with board.turn:
             return await self._step(board, everything=True)
 
+    async def flush_all(self, key: str) -> None:
+        """Flush a board until nothing of it waits, whoever does it. Otherwise as `flush_past`."""
+        while not await self.flush(key):  # noqa: ASYNC110 - others may flush, too
+            await asyncio.sleep(_AGAIN)
+
     async def flush_past(self, key: str, place: Applied) -> None:
         """Flush a board until `place` of its stream is in SQL, whoever does it.
 

@@ -135,16 +135,23 @@ class Leaderboards:
         LookupError for a board that the source does not have.
         """
         removed = await self._changed(board, lambda: remove(self.live, board, player))
-        if removed.place is None:
-            return False
         try:
             async with asyncio.timeout(self._options.timing.removal):
+                if removed.place is None:
+                    return await self._removed_before(board, player)
                 await self.flushing.flush_past(board.key, removed.place)
         except Exception as error:
             raise NotAcknowledged(
-                f"the player is off the leaderboard {board.key!r}, but that is not in the database "
-                f"yet: {str(error) or 'it took too long'}"
+                f"the player is off the leaderboard {board.key!r}, but that may not be in the "
+                f"database yet: {str(error) or 'it took too long'}"
             ) from error
+        return True
+
+    async def _removed_before(self, board: Board, player: str) -> bool:
+        """Whether a removal that was not acknowledged waits for the source; then not any more."""
+        if player not in await self._source.held(board, [player]):
+            return False
+        await self.flushing.flush_all(board.key)
         return True
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 """Leaderboards for tests: a model and a source in memory, the naive order, boards of all kinds."""
 
+import asyncio
 import random
 import time
 from collections import Counter, defaultdict
@@ -43,7 +44,7 @@ from cache.writes import (
     Snapshot,
     merged,
 )
-from tests.support.polling import eventually
+from tests.support.polling import PATIENCE, eventually
 from tests.support.world import Gate
 
 T = TypeVar("T")
@@ -344,8 +345,5 @@ async def shown(boards: Leaderboards, board: Board) -> list[Placed]:
 
 async def drained(boards: Leaderboards, board: Board) -> None:
     """Flush the board until nothing of it waits; another worker's lease may have to end."""
-
-    async def is_drained() -> bool:
-        return await boards.flushing.flush(board.key)
-
-    await eventually(is_drained)
+    async with asyncio.timeout(PATIENCE):
+        await boards.flushing.flush_all(board.key)
