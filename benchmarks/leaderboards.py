@@ -54,7 +54,7 @@ class Bench:
     def __init__(self, redis: Redis, players: int, rounds: int) -> None:
         self._redis, self._rounds = redis, rounds
         self._journal = BoardJournal(BOARD.key, redis, "bench", _nothing_applied)
-        self._live = LiveCopies(redis, lambda _board: self._journal)
+        self._live = LiveCopies(redis, lambda _key: self._journal)
         self._chance = random.Random(1)
         self.players = players
 

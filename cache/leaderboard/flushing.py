@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..errors import StoreUnavailable
 from ..tasks import end
 from ..writes import Applied, Counts, Flusher, WriteBehindSettings, is_before
-from .journal import BoardJournal
+from .live import LiveCopies
 from .source import ScoreSource
 from .waiting import FORGOTTEN, WaitingBoards
 
@@ -36,6 +36,7 @@ _AGAIN: Final = 0.02
 class _Board:
     """A board that this process watches, and how it fares."""
 
+    key: str
     flusher: Flusher
     failures: int = 0
     not_before: float = 0.0
@@ -43,18 +44,19 @@ class _Board:
 
 
 class Flushing:
-    """The flushers of one process. `journal` gives a board's stream, by its key."""
+    """The flushers of one process."""
 
     def __init__(
         self,
         source: ScoreSource,
         waiting: WaitingBoards,
-        journal: Callable[[str], BoardJournal],
+        live: LiveCopies,
         settings: WriteBehindSettings,
     ) -> None:
         self._source = source
         self._waiting = waiting
-        self._journal = journal
+        self._live = live
+        self._journal = live.journal
         self._settings = settings
         self._boards: dict[str, _Board] = {}
         self._wanted = asyncio.Event()
@@ -169,19 +171,25 @@ class Flushing:
             board.failures = 0
 
     async def _step(self, board: _Board, *, everything: bool) -> bool:
-        try:
+        async with self._flushing(board):
             return not await board.flusher.flush_due(everything=everything)
+
+    @asynccontextmanager
+    async def _flushing(self, board: _Board) -> AsyncIterator[None]:
+        gaps = board.flusher.counts.gaps
+        try:
+            yield
         finally:
             # Nobody holds it between flushes: a build, and other workers, need not wait for it.
             await board.flusher.release()
+        if board.flusher.counts.gaps > gaps:
+            # SQL came back from a backup: the copy has what SQL has lost, and would go on with it.
+            await self._live.discard(board.key)
 
     async def _is_past(self, board: _Board, place: Applied) -> bool:
-        async with board.turn:
-            try:
-                await board.flusher.flush()
-                applied = board.flusher.applied
-            finally:
-                await board.flusher.release()
+        async with board.turn, self._flushing(board):
+            await board.flusher.flush()
+            applied = board.flusher.applied
         if applied is None or applied.epoch != place.epoch:
             return False
         return not is_before(applied.last_id, place.last_id)
@@ -227,5 +235,5 @@ class Flushing:
         if key not in self._boards:
             progress = self._source.progress(key)
             flusher = Flusher(self._journal(key), progress, self._settings)
-            self._boards[key] = _Board(flusher)
+            self._boards[key] = _Board(key, flusher)
         return self._boards[key]

@@ -58,14 +58,14 @@ class Rows:
 class LiveCopies:
     """Runs the scripts. Every method raises `StoreUnavailable` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, journal: Callable[[Board], BoardJournal]) -> None:
-        """`journal` gives a board's stream."""
+    def __init__(self, redis: Redis, journal: Callable[[str], BoardJournal]) -> None:
+        """`journal` gives a board's stream, by the board's key."""
         self._redis = redis
         self.journal = journal
 
     def channel(self, board: Board) -> str:
         """Where `epoch:version` is published on each change of the copy: a doorbell, no data."""
-        return self.journal(board).key("bell")
+        return self.journal(board.key).key("bell")
 
     async def read(
         self, asked_of: Sequence[tuple[Board, Sequence[Question[Any]]]]
@@ -78,8 +78,8 @@ class LiveCopies:
         for board, questions in asked_of:
             json = orjson.dumps([asked(board, question) for question in questions])
             arguments = (board.layout, points_width(board), _milliseconds(COPY_TTL), json)
-            journal = self.journal(board)
-            keys = [journal.stream, journal.meta, *self.keys(board)]
+            journal = self.journal(board.key)
+            keys = [journal.stream, journal.meta, *self.keys(board.key)]
             scripts.READ.add_to(pipeline, keys, arguments)
         replies = await run_pipeline(self._redis, pipeline, scripts.READ)
         return [
@@ -95,8 +95,8 @@ class LiveCopies:
         once: Once | None = None,
     ) -> list[Any]:
         """The reply of a script that changes the copy and appends to the stream, in one step."""
-        journal = self.journal(board)
-        keys = self.keys(board)
+        journal = self.journal(board.key)
+        keys = self.keys(board.key)
         if once is not None:
             keys.append(journal.once(once))
         common: list[Argument] = [
@@ -109,9 +109,9 @@ class LiveCopies:
 
     async def begin(self, board: Board, build: str) -> bool:
         """Start the build `build` (a random name); False where there is a usable copy."""
-        keys = [*self.keys(board), *self._build(board, build)]
+        keys = [*self.keys(board.key), *self._build(board, build)]
         arguments: list[Argument] = [board.layout, _milliseconds(BUILD_LEASE)]
-        reply = await self.journal(board).run(scripts.BEGIN, keys, arguments)
+        reply = await self.journal(board.key).run(scripts.BEGIN, keys, arguments)
         return bool(reply[0] == b"begun")
 
     async def load(self, board: Board, build: str, standings: Sequence[Standing]) -> bool:
@@ -119,13 +119,13 @@ class LiveCopies:
         arguments: list[Argument] = [points_width(board), _milliseconds(BUILD_LEASE)]
         for standing in standings:
             arguments += row(board, standing)
-        journal = self.journal(board)
+        journal = self.journal(board.key)
         reply = await journal.run(scripts.LOAD, self._build(board, build), arguments)
         return bool(reply[0] == b"loaded")
 
     async def install(self, board: Board, build: str, rows: Rows) -> Installed:
         """Make the build, with the stream's tail on top, the live copy of the epoch `build`."""
-        keys = [*self.keys(board), *self._build(board, build)]
+        keys = [*self.keys(board.key), *self._build(board, build)]
         arguments: list[Argument] = [
             points_width(board),
             _milliseconds(COPY_TTL),
@@ -136,24 +136,24 @@ class LiveCopies:
             build,
             int(rows.is_gap_known),
         ]
-        reply = await self.journal(board).run(scripts.INSTALL, keys, arguments)
+        reply = await self.journal(board.key).run(scripts.INSTALL, keys, arguments)
         return Installed(reply[0].decode())
 
     async def abandon(self, board: Board, build: str) -> None:
         """Give up the build."""
         await scripts.ABANDON.run(self._redis, self._build(board, build), [])
 
-    async def discard(self, board: Board) -> None:
-        """Give up the copy: it is built anew when it is next asked for."""
-        await scripts.ABANDON.run(self._redis, self.keys(board), [])
+    async def discard(self, key: str) -> None:
+        """Give up the copy of the board `key`: it is built anew when it is next asked for."""
+        await scripts.ABANDON.run(self._redis, self.keys(key), [])
 
-    def keys(self, board: Board) -> list[str]:
-        """The keys of the live copy."""
-        journal = self.journal(board)
+    def keys(self, key: str) -> list[str]:
+        """The keys of the live copy of the board `key`."""
+        journal = self.journal(key)
         return [journal.key(part) for part in ("copy", "members", "players", "tuples")]
 
     def _build(self, board: Board, build: str) -> list[str]:
-        journal = self.journal(board)
+        journal = self.journal(board.key)
         return [journal.key(f"{build}:{part}") for part in ("copy", "members", "players", "tuples")]
 
 

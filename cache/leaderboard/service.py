@@ -80,11 +80,11 @@ class Leaderboards:
         """
         self._redis, self._source, self._prefix, self._options = redis, source, prefix, options
         self._journals: dict[str, BoardJournal] = {}
-        self.live = LiveCopies(redis, lambda board: self.journal(board.key))
+        self.live = LiveCopies(redis, self.journal)
         rebuilder = Rebuilder(self.live, source, options.new_id, options.page)
         self._keeper = Keeper(rebuilder, options.timing)
         self._waiting = WaitingBoards(redis, prefix)
-        self.flushing = Flushing(source, self._waiting, self.journal, options.writes)
+        self.flushing = Flushing(source, self._waiting, self.live, options.writes)
         self._reads: TickBatcher[_Asked, Reading[Any] | Exception] = TickBatcher(self._answer_all)
         self._watches = Watches(Doorbells(redis), self.live.channel, self._header, options.poll)
 

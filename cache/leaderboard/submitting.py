@@ -75,7 +75,7 @@ async def submit(
             combined(board, held.points, submission.points)  # raises, with the sum
             raise AssertionError("the script refused points that are in range")
     if identifier := reply[-1]:
-        live.journal(board).saw(identifier.decode(), reply[-2])
+        live.journal(board.key).saw(identifier.decode(), reply[-2])
     return _acknowledged(board, submission.player, reply)
 
 

@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Counts:
     """What a process did so far: `keys` are rows written, `dropped` keys that had no row, `parked`
-    operations that went to the dead letters, `direct` those that went to SQL past the stream."""
+    operations that went to the dead letters, `direct` those that went to SQL past the stream,
+    `gaps` times that SQL had gone back."""
 
     batches: int = 0
     operations: int = 0
@@ -38,6 +39,7 @@ class Counts:
     dropped: int = 0
     parked: int = 0
     direct: int = 0
+    gaps: int = 0
     failures: int = 0
 
 
@@ -130,6 +132,7 @@ class Flusher:
         if before.epoch != pending.applied.epoch:
             before = Applied(pending.applied.epoch)
         if is_before(before.last_id, pending.trimmed_to):
+            self.counts.gaps += 1
             logger.warning(
                 "write-behind %r: SQL was at %s of the stream %s, but operations up to %s were "
                 "trimmed after their commit: those between are lost. Was the database restored "

@@ -169,7 +169,7 @@ async def test_a_build(world: World, step: str) -> None:
     await world.submit(*"abcabc")
     await drained(world.boards, BOARD)
     await world.submit(*"abd")
-    await world.boards.live.discard(BOARD)
+    await world.boards.live.discard(BOARD.key)
     await world.killed(f"build: {step}")
     await world.submit(*"ad")
     assert await world.is_right()

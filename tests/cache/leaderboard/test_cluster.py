@@ -69,6 +69,6 @@ async def test_boards_of_many_slots(
         gone = model.rows(board)[0].standing.player
         assert await one.remove(board, gone)
         model.remove(board, gone)
-        await one.live.discard(board)
+        await one.live.discard(board.key)
     await eventually(are_right)
     await eventually(are_flushed)

@@ -323,7 +323,7 @@ async def test_the_source_is_away(world: World) -> None:
     await world.both_live()
     with pytest.raises(OSError, match="is away"):
         await world.a.flushing.flush(BOARD.key)
-    await world.a.live.discard(BOARD)
+    await world.a.live.discard(BOARD.key)
     with pytest.raises(OSError, match="is away"):
         await world.a.read(BOARD, Slice(3))
     waiting = await world.waiting()
@@ -335,27 +335,49 @@ async def test_the_source_is_away(world: World) -> None:
     await world.flushed()
 
 
-async def test_a_source_restored_from_a_backup(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    """SQL goes back past what was trimmed: that is lost, and reported by the build; the board goes
-    on as SQL and what the stream has."""
-    await world.fill(seed=1, board=SET)
+async def went_back(world: World) -> set[str]:
+    """SQL goes back past what was trimmed, and a submission comes; the players that are left."""
+    await world.fill(seed=1, count=9, board=SET)
     await drained(world.a, SET)
     table, progress = world.scores.tables[SET.key], world.scores.progress(SET.key)
     kept, version, applied = dict(table.rows), table.version, progress.applied
     await world.fill(seed=2, board=SET)
     await drained(world.a, SET)
+    assert table.rows.keys() > kept.keys()
     table.rows, table.version, progress.applied = kept, version, applied
     await world.a.submit(SET, Submission("eve", (9, 9, 9, 9)))
-    await world.a.live.discard(SET)
+    return {*kept, "eve"}
+
+
+async def ends_like_the_source(world: World, left: set[str]) -> None:
+    """What was flushed and trimmed is lost; the board goes on as SQL and what the stream has."""
+    await live(world.b, SET)
+    assert {row.standing.player for row in await shown(world.b, SET)} == left
+    await drained(world.b, SET)
+    assert await shown(world.a, SET) == world.scores.rows(SET)
+
+
+async def test_a_source_restored_from_a_backup_and_a_build(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = await went_back(world)
+    await world.a.live.discard(SET.key)
     with caplog.at_level(logging.WARNING):
         await live(world.b, SET)
     assert "what is between is lost" in caplog.text
-    names = {row.standing.player for row in await shown(world.b, SET)}
-    assert names == {*kept, "eve"}
-    await drained(world.b, SET)
-    assert await shown(world.a, SET) == world.scores.rows(SET)
+    await ends_like_the_source(world, left)
+
+
+async def test_a_source_restored_from_a_backup_and_a_flush(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The flusher gives the copy up: it has what SQL has lost."""
+    left = await went_back(world)
+    assert {row.standing.player for row in await shown(world.b, SET)} > left
+    with caplog.at_level(logging.WARNING):
+        await drained(world.a, SET)
+    assert "were trimmed after their commit" in caplog.text
+    await ends_like_the_source(world, left)
 
 
 async def test_a_board_that_the_source_does_not_have(world: World) -> None:
@@ -384,7 +406,7 @@ async def test_a_copy_of_another_layout_is_not_used(world: World) -> None:
 async def test_a_submission_waits_for_another_process_s_build(world: World) -> None:
     await world.fill(seed=1)
     await world.flushed()
-    await world.a.live.discard(BOARD)
+    await world.a.live.discard(BOARD.key)
     gate = world.scores.hold("scan")
     await header(world.a, BOARD)
     await gate.reached.wait()
@@ -423,7 +445,7 @@ async def test_every_key_ends_or_has_an_owner(world: World) -> None:
 async def test_a_read_renews_the_time_to_live_once_an_hour(world: World) -> None:
     await world.fill(seed=1)
     await world.both_live()
-    keys = world.a.live.keys(BOARD)
+    keys = world.a.live.keys(BOARD.key)
     week = 7 * 24 * 3600
     for left, renewed in ((week - 3000, False), (week - 4000, True)):
         for key in keys:
@@ -446,7 +468,7 @@ async def test_a_build_that_is_given_up_leaves_nothing(world: World) -> None:
     for at in range(60):
         await world.a.submit(SET, Submission(f"p{at}", (at, 0, 0, 0)))
     await drained(world.a, SET)
-    await world.a.live.discard(SET)
+    await world.a.live.discard(SET.key)
     before = {key async for key in world.redis.scan_iter()}
     world.scores.hold("scan").open()
     gate = world.scores.hold("scan")

@@ -310,7 +310,7 @@ async def _naive_removal(boards: Leaderboards, board: Board, player: str) -> boo
     table = boards._source.tables[board.key]  # type: ignore[attr-defined] # MemoryScores
     table.version += 1
     table.rows.pop(player, None)
-    await boards.live.discard(board)
+    await boards.live.discard(board.key)
     return True
 
 

@@ -247,7 +247,7 @@ async def test_without_redis_and_database_it_waits(
     async with aclosing(snapshots(boards, Subject(BOARD, 9), 60, sleep)) as stream:
         await following(stream)
         scores.failing = OSError("the database is away")
-        await boards.live.discard(BOARD)
+        await boards.live.discard(BOARD.key)
         boards._watches._running[BOARD].watch.note(Header("other", 0, 0, Freshness.LIVE))
         waiting = asyncio.ensure_future(following(stream))
         with caplog.at_level(logging.WARNING, "gql.live.snapshots"):
