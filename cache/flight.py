@@ -15,6 +15,7 @@ from typing import Any
 from .context import Frame, Scope, enter
 from .errors import LoadCancelledError
 from .protocol import Dependencies
+from .tasks import only_it_was_cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class Flight:
         try:
             return await asyncio.shield(self.task)
         except asyncio.CancelledError:
-            waiting = asyncio.current_task()
-            if self.task.cancelled() and waiting is not None and not waiting.cancelling():
+            if only_it_was_cancelled(self.task):
                 raise LoadCancelledError("the load was cancelled: look at what it awaits") from None
             raise

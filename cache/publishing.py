@@ -31,13 +31,13 @@ _TAGS = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows that are to be published; those with the ids `stuck` were read, and are already.
+    """Rows that are to be published; those that are `stuck` were read, and are already.
 
     Behind a page that is not full there was nothing more when it was read.
     """
 
     rows: Sequence[OutboxRow]
-    stuck: Collection[str]
+    stuck: Sequence[OutboxRow]
     is_full: bool
 
 
@@ -62,10 +62,13 @@ class Publisher:
         self._tell = tell
         self._beforehand = beforehand
         self._epoch: str | None = None
+        self._looked_at = clock.now()
         self.marks = Marks(outbox, clock, pause)
 
     async def begin(self) -> Look:
         """Head and time, under an epoch that no row of the outbox can have missed."""
+        if self._clock.now() - self._looked_at > PATIENCE / 2:
+            await self._reach_database()
         asks = self._rules.w1_looked
         look = await (self._store.relay_begins(PATIENCE) if asks else self._store.look(()))
         self._epoch = look.head.epoch
@@ -76,6 +79,15 @@ class Publisher:
         if self._rules.w1_looked:
             told = begun if self._rules.w1_begun else await self._store.look(())
             await self._store.relay_looked(epoch, told.now)
+        self._looked_at = self._clock.now()
+
+    async def _reach_database(self) -> None:
+        """Raise the outbox's error if it does not answer.
+
+        An epoch that begins for want of looks empties every cache: not while the database is away
+        for everybody, and could load nothing.
+        """
+        await self._outbox.waiting("", 1)
 
     async def waiting(self, epoch: str, done: Collection[str] = (), stuck: int = 0) -> Page:
         """A page of the rows that are unpublished under `epoch`, but for those in `done`.
@@ -89,7 +101,7 @@ class Publisher:
             found = [row for row in found if row.published is None]
         rows = [row for row in found if row.id not in marked and row.id not in done]
         wanted = {row.id for row in rows}
-        others = [row.id for row in found if row.id not in wanted]
+        others = [row for row in found if row.id not in wanted]
         return Page(rows, others, is_full=len(found) >= limit)
 
     async def current_epoch(self) -> str:

@@ -62,7 +62,8 @@ class Relay:
         self._seen: dict[str, float] = {}
         self._done: dict[str, Position] = {}
         self._stuck = 0
-        """Rows that were published and are still not marked: another relay holds them, stopped."""
+        """Rows that were published and are still not marked: another relay holds them, stopped, or
+        the commit of the marks failed."""
         self._pruned_at = -math.inf
         self._looked_at = -math.inf
 
@@ -104,30 +105,35 @@ class Relay:
         """Look once. Raises `StoreUnavailable` and the outbox's errors."""
         begun = await self._publisher.begin()
         epoch = begun.head.epoch
-        more = True
-        while more:
-            more = await self._publish_due(epoch)
+        published, more = 1, True
+        while published and more:
+            published, more = await self._publish_due(epoch)
             if any(position.epoch != epoch for position in self._done.values()):
                 return  # another began meanwhile: the next look is under it
-        await self._publisher.looked(epoch, begun)
+        if not more:  # else it has not read everything
+            await self._publisher.looked(epoch, begun)
         await self._prune()
 
     @property
     def _longest_pause(self) -> float:
         return max(self._poll, _LONGEST_PAUSE)
 
-    async def _publish_due(self, epoch: str) -> bool:
-        """Publish the rows of a page that are due. Returns whether there may be more."""
+    async def _publish_due(self, epoch: str) -> tuple[int, bool]:
+        """Publish the rows of a page that are due: how many, and whether there may be more rows."""
         done = {one: position for one, position in self._done.items() if position.epoch == epoch}
         page = await self._publisher.waiting(epoch, done, self._stuck)
         rows, now = page.rows, self._clock.now()
-        # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
-        seen = self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
-        self._done = {one: done[one] for one in page.stuck if one in done}
+        seen = self._seen = {row.id: self._first_seen(row, now) for row in rows}
+        self._done = {row.id: done[row.id] for row in page.stuck if row.id in done}
         self._stuck = len(self._done)
+        for row in page.stuck:
+            # Never marked, it would never be removed, and look like one that nobody publishes.
+            if row.published is None and row.id in done:
+                self._publisher.mark_later([row.id], done[row.id])
+        # Their writers publish most of them, in a moment: each row is left to its own for Δ/4.
         due = [row for row in rows if seen[row.id] <= now - self._patience]
         if not due:
-            return False
+            return 0, page.is_full
         async with self._outbox.unpublished(epoch, 2 * ROWS) as held:
             free = {row.id for row in held}
             await self._publish_and_mark([row for row in due if row.id in free])
@@ -136,7 +142,17 @@ class Relay:
         await self._publish_and_mark(overdue)
         published = len(due) - len(self._left(due))
         self._publisher.drained(published, epoch)
-        return published > 0 and page.is_full
+        return published, page.is_full
+
+    def _first_seen(self, row: OutboxRow, now: float) -> float:
+        """Since when a row is left to its writer, by this relay's clock.
+
+        One that was published under another epoch is left to nobody: its writer is done with it,
+        and it may be removed at any time. If it is, a look that left it has lost it.
+        """
+        if row.published is not None and self._rules.w1_left:
+            return -math.inf
+        return self._seen.get(row.id, now)
 
     def _left(self, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
         return [row for row in rows if row.id not in self._done]

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from .tasks import end
+from .errors import StoreUnavailable
+from .tasks import end, only_it_was_cancelled
 
 T = TypeVar("T")
 
@@ -28,13 +29,22 @@ class Rounds(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def take_part(self) -> T:
-        """The result, or the error, of a round that begins after this call."""
+        """The result, or the error, of a round that begins after this call.
+
+        Raises `StoreUnavailable` where `close` came before its end.
+        """
         if self._next is None or self._next.done():
             task = asyncio.get_running_loop().create_task(self._run(), context=Context())
             # The error of a round whose callers all went away is nobody's.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._next = task
-        return await asyncio.shield(self._next)
+        mine = self._next
+        try:
+            return await asyncio.shield(mine)
+        except asyncio.CancelledError:
+            if only_it_was_cancelled(mine):
+                raise StoreUnavailable("this was closed before it was done") from None
+            raise
 
     async def close(self) -> None:
         """Cancel what runs, and what waits to run."""

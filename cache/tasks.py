@@ -32,6 +32,13 @@ def raise_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
+def only_it_was_cancelled(awaited: asyncio.Task[Any]) -> bool:
+    """In the handler of a `CancelledError`: whether what was awaited was cancelled, and the running
+    task was not."""
+    task = asyncio.current_task()
+    return awaited.cancelled() and task is not None and not task.cancelling()
+
+
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """Like `await work`, but whoever is cancelled meanwhile waits for it, and is cancelled then.
 

@@ -39,8 +39,8 @@ async def record_product_view(ctx: Context, product_id: int, key: str | None = N
 
     - NOT_FOUND: there is no such product.
     - UNAVAILABLE: the view was not acknowledged. The message says whether it may count all the
-      same (Redis did not answer in time) or certainly does not (Redis was not reached). With a key
-      it is safe to send it again.
+      same (Redis did not answer in time) or certainly does not. With a key it is safe to send it
+      again; without one it goes to the database at once while Redis cannot be reached.
     - IDEMPOTENCY_MISMATCH: the key was used for another product.
     """
     row = await product(ctx, product_id)

@@ -61,11 +61,12 @@ async def writing(cache: Cache, sessions: async_sessionmaker[S], *tags: str) -> 
             with bypass():
                 yield session
         except BaseException:
-            if not transaction.is_active:
-                await cache.invalidate(session.info[_TAGS])  # it may have been committed before
+            # One that a statement's error has ended is still the session's, and rolled back.
+            if session.get_transaction() is not transaction:
+                await _purge_what_was_committed(cache, session)
             raise
         if not transaction.is_active:
-            await cache.invalidate(session.info[_TAGS])  # it may have been a commit
+            await _purge_what_was_committed(cache, session)
             raise NoTransactionError(
                 "the transaction of `writing` ends with its block, but was ended inside of it: "
                 "leave commit() to it, and raise an error to roll back"
@@ -76,6 +77,14 @@ async def writing(cache: Cache, sessions: async_sessionmaker[S], *tags: str) -> 
 def purges(session: AsyncSession, *tags: str) -> None:
     """Inside of `writing`: after the commit, purge these too."""
     session.info.setdefault(_TAGS, set()).update(tags)
+
+
+async def _purge_what_was_committed(cache: Cache, session: AsyncSession) -> None:
+    """The block ended its transaction itself: that may have been a commit."""
+    try:
+        await session.rollback()  # what began since holds locks: on SQLite nobody else could write
+    finally:
+        await cache.invalidate(session.info[_TAGS])
 
 
 async def _commit(cache: Cache, session: AsyncSession) -> None:

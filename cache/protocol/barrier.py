@@ -131,6 +131,7 @@ class Barrier:
             for epoch, identifier in self.token.positions.items()
             if identifier > asked.positions.get(epoch, -1)
         }
-        # What was written since can have made the items too many: then it is in "all".
-        more = self.token.everything and not asked.everything
+        # What was written since can have made the items too many: then it is in "all". Whether it
+        # did cannot be seen where "all" was asked for too; so whatever was added keeps it.
+        more = self.token.everything and self.token is not asked
         return Token(positions, self.token.outbox - asked.outbox, more)

@@ -25,6 +25,8 @@ class Rules:
     """When no relay looked for half as long as rows are kept, a new epoch begins."""
     w1_begun: bool = True
     """A look at the outbox is as old as its begin."""
+    w1_left: bool = True
+    """... and leaves no row to anybody that was published under another epoch."""
     w2_epoch: bool = True
     """A purge that finds no log begins a new epoch."""
     w2_incarnation: bool = True

@@ -35,9 +35,10 @@ _MOST_PURGES = 1_000
 _FOLLOWER_PATIENCE = 0.25
 """Seconds that an answer to the follower may take beyond its wait. No request waits for it."""
 
-_SHORTEST_BLOCK = 0.1
+_SHORTEST_BLOCK = 0.12
 """Seconds. A server that has nothing else to do looks ten times a second (`hz 10`) at whether
-blocked clients have waited long enough: a shorter wait is the worker's own."""
+blocked clients have waited long enough: a shorter wait is the worker's own, since two that became
+twice as long would leave it not current (F2)."""
 
 
 def _new_epoch() -> str:

@@ -70,6 +70,7 @@ class Flusher:
         self._owner = secrets.token_hex(16)
         self._lease: Lease | None = None
         self._lease_ends = 0.0
+        self._turn = asyncio.Lock()
         self._most = settings.batch
         self._refused = _Refused()
         self._wanted = asyncio.Event()
@@ -85,8 +86,13 @@ class Flusher:
     async def flush(self) -> int:
         """Apply one batch. Returns how many operations: 0 if none wait or another has the lease.
 
-        Raises whatever Redis or the database raise; the same operations are then next again.
+        Calls take turns. Raises whatever Redis or the database raise; the same operations are then
+        next again.
         """
+        async with self._turn:  # two of one lease would commit the same batch: its token is theirs
+            return await self._flush()
+
+    async def _flush(self) -> int:
         while True:
             lease = await self._held_lease()
             if lease is None:

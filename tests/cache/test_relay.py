@@ -10,7 +10,7 @@ import pytest
 from cache import OutboxRow, Position, StoreUnavailable
 from cache.facts import Drained, Fact, Invalidated, StoreFailed
 from cache.protocol import ALL, Look, Rules
-from cache.publishing import ROWS
+from cache.publishing import ROWS, Publisher
 from cache.relay import Relay
 from cache.stores.memory import MemoryServer, MemoryStore
 from tests.support.worlds.clock import ManualClock
@@ -279,6 +279,39 @@ async def test_what_a_stopped_relay_holds_is_published_all_the_same(world: World
     await looks(world, relay, DELTA)
     assert world.purged("product:1") == 1
     assert world.published(identifier) is None
+    # Once the other lets go it is marked, or it would never be removed.
+    world.outbox.stopped = frozenset()
+    await looks(world, relay, LOOK)
+    await world.passes(LOOK)
+    assert world.published(identifier) is not None
+    assert world.purged("product:1") == 1
+
+
+async def test_marks_whose_commit_failed_are_written_again(world: World) -> None:
+    """1. The relay locks a row, publishes and marks it. 2. The database goes away before that is
+    committed. 3. It comes back: the row is published, and must not wait for ever to be marked."""
+    relay = world.relay()
+    identifier = await world.outbox.add(["product:1"])
+    await relay.step()
+    unpublished = world.outbox.unpublished
+
+    @asynccontextmanager
+    async def fails(epoch: str, limit: int) -> AsyncIterator[Sequence[OutboxRow]]:
+        async with unpublished(epoch, limit) as rows:
+            yield rows
+        world.outbox.rows[identifier].published = None  # rolled back
+        raise ConnectionResetError
+
+    world.outbox.unpublished = fails  # type: ignore[method-assign]
+    world.clock.passes(PATIENCE)
+    with pytest.raises(ConnectionResetError):
+        await relay.step()
+    assert world.purged("product:1") == 1
+    world.outbox.unpublished = unpublished  # type: ignore[method-assign]
+    await looks(world, relay, LOOK)
+    await world.passes(LOOK)
+    assert world.published(identifier) is not None
+    assert world.purged("product:1") == 1
 
 
 async def test_what_comes_behind_a_page_of_those_is_published_too(world: World) -> None:
@@ -439,6 +472,36 @@ async def test_so_is_one_that_was_stopped_before_it_read(
     assert (await world.epoch() != before) is rules.w1_begun
 
 
+@pytest.mark.parametrize("looks", [Relay.step, Relay.drain])
+@pytest.mark.parametrize("asks_first", [True, False])
+async def test_while_the_database_is_away_no_epoch_begins(
+    world: World,
+    looks: Callable[[Relay], Awaitable[object]],
+    asks_first: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can look at it, and nothing could be loaded: what is cached is all that there is."""
+    if not asks_first:
+        monkeypatch.setattr(Publisher, "_reach_database", lambda _: nothing())
+    relay = world.relay()
+    await relay.step()
+    before = await world.epoch()
+
+    async def away() -> None:
+        raise ConnectionError("the database is away")
+
+    world.outbox.after_waiting = away
+    for _ in range(4):
+        world.clock.passes(29)
+        with pytest.raises(ConnectionError):
+            await looks(relay)
+    assert (await world.epoch() == before) is asks_first
+
+    world.outbox.after_waiting = nothing
+    await looks(relay)
+    assert await world.epoch() != before, "rows may have come and gone"
+
+
 async def test_a_look_that_could_not_publish_does_not_count(world: World) -> None:
     relay = world.relay()
     await world.outbox.add(["product:1"])
@@ -456,6 +519,33 @@ async def test_a_look_that_could_not_publish_does_not_count(world: World) -> Non
     world.store.before = nothing
     await relay.step()
     assert world.server.looked == world.clock.now() != looked
+
+
+@pytest.mark.parametrize("rules", [ALL, ALL.without("w1_left")])
+async def test_what_another_world_published_is_not_left_to_its_writer(
+    world: World, rules: Rules
+) -> None:
+    """It may be removed before the next look, which finds nothing, and notes that it looked."""
+    relay = world.relay(rules)
+    identifier = await world.outbox.add(["product:1"])
+    await world.outbox.mark([identifier], Position("the old world's", 9))
+    await relay.step()
+    assert world.purged("product:1") == (1 if rules.w1_left else 0)
+
+
+@pytest.mark.parametrize("count", [ROWS - 1, ROWS])
+async def test_a_look_that_has_not_read_everything_does_not_count(world: World, count: int) -> None:
+    """A full page of new rows, none of them due: what is behind it was not read."""
+    relay = world.relay()
+    await relay.step()
+    looked = world.server.looked
+    for number in range(count):
+        await world.outbox.add([f"product:{number}"])
+    world.clock.passes(LOOK)
+    await relay.step()
+    assert (world.server.looked == looked) is (count == ROWS)
+    await looks(world, relay, DELTA)
+    assert world.server.looked == world.clock.now()
 
 
 async def test_rows_are_removed_a_minute_after_their_publication(world: World) -> None:
@@ -731,7 +821,7 @@ async def test_closing_writes_the_marks(world: World) -> None:
     assert world.published(identifier) == position
 
 
-async def test_closing_stops_drains(world: World) -> None:
+async def test_closing_stops_drains_and_cancels_nobody(world: World) -> None:
     relay = world.relay()
     gate = Gate()
     world.outbox.before_waiting = gate
@@ -740,8 +830,9 @@ async def test_closing_stops_drains(world: World) -> None:
     next_one = asyncio.create_task(relay.drain())
     await settle()
     await asyncio.wait_for(relay.aclose(), 5)
+    # Who waited was not cancelled: a request goes on without caches.
     for task in (running, next_one):
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(StoreUnavailable, match="closed"):
             await task
 
 

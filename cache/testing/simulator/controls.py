@@ -35,7 +35,7 @@ FIRST: Mapping[str, int] = {
     "f2_join": 47,
     "f2_sent": 19,
     "f3_incarnation": 6,
-    "f3_no_log": 31,
+    "f3_no_log": 1_430,
     "j2_never": 13,
     "j5_bypass": 59,
     "l4_clean": 7,

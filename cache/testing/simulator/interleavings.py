@@ -73,6 +73,34 @@ def w1_begun(script: Script) -> None:
     script.do("settle")
 
 
+def w1_left(script: Script) -> None:
+    """1. A stays on an old primary; B fills item 0 in the new epoch, and its relay looks. 2. A
+    commits, and purges on the old primary. 3. B stands for 29 s; its relay sees the row for the
+    first time, and leaves it. 4. B stands again; its relay asks for the epoch, and stands until
+    A's has removed the row: it finds nothing."""
+    script.make_current("A", "B")
+    script.fault("split", "A")
+    script.make_current("B")
+    script.ask("anyone", "B", ("item", 0))
+    script.wait(0.2)
+    script.until("B", "relay looked gets its answer", avoid=("follows",))
+    script.fault("pause", "B")
+    script.ask("c0", "A", ("update", 0))
+    script.calmly(29)
+    script.fault("pause", "B")
+    script.until("B", "relay looked is served", avoid=("follows",))
+    script.open("B", "relay looked is served")
+    script.fault("pause", "B")
+    script.calmly(29)
+    script.fault("pause", "B")
+    script.until("B", "relay begins gets its answer", avoid=("follows",))
+    script.fault("pause", "B")
+    script.calmly(20)
+    script.fault("pause", "B")
+    script.until("B", "relay looked gets its answer", avoid=("follows",))
+    script.do("settle")
+
+
 def j5_answer(script: Script) -> None:
     """1. A stays on an old primary; B fills item 0 in the new epoch, which a client sees.
     2. The client writes item 0 at A, and reads there: a position of another epoch, so A drains,
@@ -143,6 +171,7 @@ INTERLEAVINGS: Mapping[str, Callable[[Script], None]] = {
     "l2_epochs": l2_epochs,
     "w1_mark": w1_mark,
     "w1_begun": w1_begun,
+    "w1_left": w1_left,
     "j5_answer": j5_answer,
     "f2_whole": f2_whole,
     "j3_head": j3_head,

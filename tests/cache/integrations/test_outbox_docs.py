@@ -17,7 +17,6 @@ def test_its_figures_are_those_of_the_code() -> None:
     assert f"(they are kept for {publishing.KEPT:g})" in PAGE
     assert f"pages of {publishing.ROWS:,} rows" in PAGE
     assert f"some {publishing._TAGS} tags" in PAGE
-    assert f"more than {publishing._LONGEST_PART:g} s" in PAGE
     assert "once a second" in PAGE
     assert relay._LONGEST_PAUSE == 1
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import String, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -173,6 +174,40 @@ async def test_an_error_after_a_commit_inside_purges_what_it_may_have_committed(
         await fails()
     assert await world.title() == "Persuasion"
     assert world.purged == [{"book:1"}]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+async def test_what_began_after_a_commit_inside_does_not_hold_up_the_purge(
+    world: World, raises: bool
+) -> None:
+    """It holds locks, on SQLite on everything, and the outbox row of the purge would wait."""
+
+    async def commits_and_goes_on() -> None:
+        async with writing(world.cache, world.sessions, "book:1") as session:
+            book = await session.get_one(Book, 1)
+            book.title = "Persuasion"
+            await session.commit()
+            session.add(Book(id=2, title="Emma"))
+            await session.flush()
+            if raises:
+                raise InterruptedError
+
+    with pytest.raises(InterruptedError if raises else NoTransactionError):
+        async with asyncio.timeout(4):
+            await commits_and_goes_on()
+    assert await world.title() == "Persuasion"
+    assert world.purged == [{"book:1"}]
+
+
+async def test_a_statement_that_fails_is_no_commit(world: World) -> None:
+    async def fails() -> None:
+        async with writing(world.cache, world.sessions, "book:1") as session:
+            session.add(Book(id=1, title="Persuasion"))
+            await session.flush()
+
+    with pytest.raises(IntegrityError):
+        await fails()
+    assert (world.purged, await world.rows()) == ([], [])
 
 
 async def test_a_purge_of_nothing_that_was_changed_is_a_purge(world: World) -> None:

@@ -199,8 +199,9 @@ def test_what_was_written_during_the_drain_stays(
         assert barrier.token.positions[written.epoch] >= written.id
 
 
-def test_a_write_that_made_the_items_too_many_stays_as_all() -> None:
-    barrier = Barrier(FULL)
+@pytest.mark.parametrize("everything", [False, True], ids=["items", "items and all"])
+def test_a_write_that_made_the_items_too_many_stays_as_all(everything: bool) -> None:
+    barrier = Barrier(Token(FULL.positions, everything=everything))
     asked = barrier.token
     barrier.add_outbox("x")
     assert barrier.token == Token(everything=True)

@@ -110,6 +110,32 @@ async def stood_before_it_noted_its_look(world: World) -> tuple[Any, Any]:
     return await world.see(at=[world.b]), {"new"}
 
 
+@race(off("w1_left"))
+async def left_until_it_was_gone(world: World) -> tuple[Any, Any]:
+    """1. a failover; A stays on the old primary; S at B stores the old row in the new epoch, B's
+    relay looks  2. W at A commits, purges there, is acknowledged  3. B was stopped for 29 s; its
+    relay sees W's row for the first time, and leaves it to its writer  4. B is stopped again; its
+    relay asks for the epoch, and is stopped until A's has removed the row: it finds nothing, and
+    has looked each 30 s  5. S reads at B."""
+    await promote(world)
+    await world.get(at=world.b)
+    await world.b.relay()
+    await world.write(1, "new", at=world.a)
+    await relays(world, world.a)
+    await world.passes(29)
+    await world.b.relay()
+    await world.passes(29.9)
+    begun = world.b.link.hold("relay_begins")
+    look = world.task(world.b.relay())
+    await begun.reached.wait()
+    await world.passes(2)
+    await world.a.relay()
+    assert not world.outbox.rows
+    begun.open()
+    await look
+    return await world.see(at=[world.b]), {"new"}
+
+
 # ---- W2 ----
 
 

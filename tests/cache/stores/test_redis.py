@@ -101,7 +101,7 @@ async def test_what_it_asks_is_told(wire: GuardedRedis, key_prefix: str) -> None
     store = RedisStore(wire, key_prefix, observers=[facts.append])
     await store.get(["a", "b"])
     head = (await store.follow(None, 0)).head
-    await store.follow(head, 0.1)
+    await store.follow(head, 0.125)
 
     assert facts == [RoundTrip("get", 2), RoundTrip("follow", 1), RoundTrip("follow", 2)]
     await store.aclose()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -153,6 +154,23 @@ async def test_batches_keep_order_and_size(worker: Workers) -> None:
     row = await progress_row()
     assert row.last_id == one.stepped.commits[-1].applied.last_id
     assert await sql_views() == {1: 25}
+
+
+@pytest.mark.parametrize("turns", [True, False], ids=["in turns", "the control"])
+async def test_flushes_of_one_worker_take_turns(worker: Workers, turns: bool) -> None:
+    """With the lease held already: they would read, and commit, the same operations."""
+    one = await worker(batch=10)
+    await one.add(1)
+    await one.flush()
+    if not turns:
+        one.views.flusher._turn = nullcontext()  # type: ignore[assignment] # it is only entered
+    await one.add(1, 25)
+    flushed = await asyncio.gather(*(one.flush() for _ in range(5)))
+    if turns:
+        assert sorted(flushed) == [0, 0, 5, 10, 10]
+        assert await sql_views() == {1: 26}
+    else:
+        assert (await sql_views())[1] > 26
 
 
 async def test_too_much_waiting_is_refused_and_nothing_is_done(worker: Workers) -> None:
