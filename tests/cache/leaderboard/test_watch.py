@@ -95,10 +95,20 @@ async def test_a_lost_doorbell_costs_a_poll(
     silent = slow()
     async with silent.watch(BOARD) as watch:
         seen = await settled(silent, watch)
-        await boards.submit(BOARD, Submission("ada", (6,)))
-        with pytest.raises(TimeoutError):  # the control: nobody rings, nobody polls
+        # The control: nobody rings, nobody polls. Connecting itself looks once more, a bit later.
+        assert await unheard(boards, watch, seen)
+
+
+async def unheard(boards: Leaderboards, watch: Watch, seen: int) -> bool:
+    """Whether one of a few submissions is not heard of."""
+    for value in range(6, 10):
+        await boards.submit(BOARD, Submission("ada", (value,)))
+        try:
             async with asyncio.timeout(0.3):
-                await watch.after(seen)
+                seen = await watch.after(seen)
+        except TimeoutError:
+            return True
+    return False
 
 
 async def test_boards_share_one_connection(slow: Callable[..., Leaderboards]) -> None:
