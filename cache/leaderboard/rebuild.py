@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from .source import ScoreSource
 log = logging.getLogger(__name__)
 
 PAGE: Final = 1000
-"""Rows read and loaded at once."""
+"""Rows read and loaded at once; and how much of the stream is put on top of them, not flushed."""
 
 
 class _InVainError(Exception):
@@ -33,22 +33,21 @@ class _Held:
 
     progress: Progress
     owner: str
-    clock: Callable[[], float]
     lease: Lease
     taken: float
 
     @classmethod
-    async def take(cls, progress: Progress, owner: str, clock: Callable[[], float]) -> _Held | None:
-        taken = clock()
+    async def take(cls, progress: Progress, owner: str) -> _Held | None:
+        taken = time.monotonic()
         lease = await progress.take_lease(owner, BUILD_LEASE)
-        return None if lease is None else cls(progress, owner, clock, lease, taken)
+        return None if lease is None else cls(progress, owner, lease, taken)
 
     async def keep(self) -> None:
-        if self.clock() - self.taken > BUILD_LEASE / 2:
+        if time.monotonic() - self.taken > BUILD_LEASE / 2:
             await self.again()
 
     async def again(self) -> None:
-        taken = self.clock()
+        taken = time.monotonic()
         lease = await self.progress.take_lease(self.owner, BUILD_LEASE)
         if lease is None:
             raise _InVainError
@@ -62,22 +61,23 @@ class Rebuilder:
         self,
         live: LiveCopies,
         source: ScoreSource,
+        flush: Callable[[str], Awaitable[bool]],
         new_id: Callable[[], str],
         page: int = PAGE,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`new_id` gives random names; they name builds, and then epochs."""
+        """`flush` a board, by its key; `new_id` gives random names of builds, and then epochs."""
         self._live = live
         self._source = source
+        self._flush = flush
         self._new_id = new_id
         self._page = page
-        self._clock = clock
 
     async def build(self, board: Board) -> bool:
         """Build a copy and install it. False: somebody has the board's lease, or it was in vain.
 
         True where there is a usable copy, whoever built it.
         """
+        await self._shorten(board)
         build = self._new_id()
         if not await self._live.begin(board, build):
             return True
@@ -91,10 +91,16 @@ class Rebuilder:
                 await self._live.abandon(board, build)
         return installed
 
+    async def _shorten(self, board: Board) -> None:
+        """Flush a long backlog first: nothing else runs in the server while it is put on top."""
+        waiting = await self._live.journal(board.key).peek()
+        if waiting.operations > self._page:
+            await self._flush(board.key)
+
     async def _build(self, board: Board, build: str) -> bool:
         progress = self._source.progress(board.key)
         # After the build has begun: that may have opened the stream, which voids every lease.
-        held = await _Held.take(progress, build, self._clock)
+        held = await _Held.take(progress, build)
         if held is None:
             return False
         try:

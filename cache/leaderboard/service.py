@@ -42,7 +42,7 @@ _Asked = tuple[Board, Question[Any]]
 
 
 LIMIT: Final = 10_000
-"""Submissions to one board that may wait: a build puts them on top in one step of the server."""
+"""Submissions to one board that may wait."""
 
 
 def _random_name() -> str:
@@ -81,10 +81,10 @@ class Leaderboards:
         self._redis, self._source, self._prefix, self._options = redis, source, prefix, options
         self._journals: dict[str, BoardJournal] = {}
         self.live = LiveCopies(redis, self.journal)
-        rebuilder = Rebuilder(self.live, source, options.new_id, options.page)
-        self._keeper = Keeper(rebuilder, options.timing)
         self._waiting = WaitingBoards(redis, prefix)
         self.flushing = Flushing(source, self._waiting, self.live, options.writes)
+        rebuilder = Rebuilder(self.live, source, self.flushing.flush, options.new_id, options.page)
+        self._keeper = Keeper(rebuilder, options.timing)
         self._reads: TickBatcher[_Asked, Reading[Any] | Exception] = TickBatcher(self._answer_all)
         self._watches = Watches(Doorbells(redis), self.live.channel, self._header, options.poll)
 

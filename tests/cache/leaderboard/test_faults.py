@@ -464,6 +464,17 @@ async def test_a_copy_that_ended_is_built_of_the_source_and_the_stream(world: Wo
         await world.both_live()
 
 
+async def test_a_long_backlog_is_flushed_before_a_build(world: World) -> None:
+    """More than a page of it would hold the server up while it is put on top."""
+    await world.fill(seed=1, count=200)
+    assert await world.waiting() > 50
+    await world.a.live.discard(BOARD.key)
+    await live(world.b, BOARD)
+    assert await world.waiting() == 0
+    await world.both_live()
+    assert bare(world.scores.rows(BOARD)) == world.model.rows(BOARD)
+
+
 async def test_a_build_that_is_given_up_leaves_nothing(world: World) -> None:
     for at in range(60):
         await world.a.submit(SET, Submission(f"p{at}", (at, 0, 0, 0)))
