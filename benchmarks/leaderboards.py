@@ -28,14 +28,24 @@ from cache.leaderboard import (
     RankOfScore,
     Slice,
     Standing,
+    Submission,
 )
-from cache.leaderboard.live import Delta, LiveCopies, RanksAsked
+from cache.leaderboard.journal import BoardJournal
+from cache.leaderboard.live import LiveCopies, Rows
+from cache.leaderboard.submitting import submit
 from cache.stores.connection import open_redis
+from cache.writes import Applied
 from ops.embedded import ValkeyServer
 
-BOARD = Board("bench", Operator.BEST, Order.DESC, (Order.DESC,))
+BOARD = Board("bench", Operator.SET, Order.DESC, (Order.DESC,))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE = 1000
+ENDLESS = 10**9
+"""Nobody flushes here: the stream may grow."""
+
+
+async def _nothing_applied() -> Applied:
+    return Applied()
 
 
 class Bench:
@@ -43,9 +53,10 @@ class Bench:
 
     def __init__(self, redis: Redis, players: int, rounds: int) -> None:
         self._redis, self._rounds = redis, rounds
-        self._live = LiveCopies(redis, "bench")
+        self._journal = BoardJournal(BOARD.key, redis, "bench", _nothing_applied)
+        self._live = LiveCopies(redis, lambda _key: self._journal)
         self._chance = random.Random(1)
-        self.version = self.players = players
+        self.players = players
 
     async def load(self) -> None:
         """Build and install the copy."""
@@ -54,7 +65,7 @@ class Bench:
         for start in range(0, self.players, PAGE):
             page = range(start, min(start + PAGE, self.players))
             await self._live.load(BOARD, "bench", [self._standing(at, at + 1) for at in page])
-        await self._live.install(BOARD, "bench", self.version)
+        await self._live.install(BOARD, "bench", Rows(Applied(), self.players))
         size = (await self._memory() - before) / self.players
         print(f"load {time.perf_counter() - began:.1f} s, {size:.0f} bytes a player")
 
@@ -63,15 +74,13 @@ class Bench:
         await self._time(name, lambda: self._live.read([(BOARD, [question()])]))
 
     async def submit(self) -> None:
-        """Time the apply of a changed row, with its ranks."""
+        """Time a submission that changes the player's points."""
 
-        async def apply() -> None:
-            since, self.version = self.version, self.version + 1
-            row = self._standing(self._chance.randrange(self.players), self.version)
-            ranks = RanksAsked(row.player, None, row.points)
-            await self._live.apply(BOARD, Delta(since, self.version, [row]), ranks)
+        async def one() -> None:
+            points = self.score(), self._chance.randrange(3)
+            await submit(self._live, BOARD, Submission(self.player(), points), ENDLESS, 1.0)
 
-        await self._time("a submission's apply", apply)
+        await self._time("a submission", one)
 
     def player(self) -> str:
         """Any of them."""

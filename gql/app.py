@@ -1,5 +1,6 @@
 """The composition root: everything that runs is made here, and handed what it needs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ from resolvers.sessions import LIFETIME
 from resolvers.stats import view_progress
 
 DRAIN_SECONDS: Final = 5.0
-"""How long a stop waits for the views that are acknowledged and not yet in SQL."""
+"""How long a stop waits for what is acknowledged and not yet in SQL: views and scores."""
 
 DIST: Final = Path(__file__).parents[1] / "web" / "dist"
 """Where the built GraphiQL page lies."""
@@ -115,7 +116,10 @@ def create_app(
             app.state.services = services
             app.state.view = GraphQLView(schema, services)
             services.views.start()
+            services.leaderboards.start()
             yield
-            await services.views.stop(DRAIN_SECONDS)
+            await asyncio.gather(
+                services.views.stop(DRAIN_SECONDS), services.leaderboards.stop(DRAIN_SECONDS)
+            )
 
     return Starlette(routes=routes(dist, metrics), lifespan=lifespan)

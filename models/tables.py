@@ -243,11 +243,7 @@ class OrderLine(Model):
 
 
 class Leaderboard(Model):
-    """A board. ``version`` counts its changes, which is also their order of arrival.
-
-    ``removed_at`` is the version at which a player was last removed, if one was: what a copy
-    below it lacks cannot be read from the rows.
-    """
+    """A board. ``version`` counts its changes, which is also their order of arrival."""
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=100, unique=True)
@@ -257,7 +253,6 @@ class Leaderboard(Model):
     tie_columns: list[TieColumn] = fields.JSONField(default=list)
     self_reported = fields.BooleanField(default=False)
     version = fields.BigIntField(default=0)
-    removed_at = fields.BigIntField(null=True)
     created_at: datetime = fields.DatetimeField()
 
     class Meta:
@@ -288,10 +283,7 @@ class Score(Model):
     class Meta:
         table = "scores"
         unique_together = (("leaderboard_id", "player"),)
-        indexes = (
-            Index(fields=["leaderboard_id", "score", "tie1", "tie2", "tie3", "sequence"]),
-            Index(fields=["leaderboard_id", "version"]),
-        )
+        indexes = (Index(fields=["leaderboard_id", "score", "tie1", "tie2", "tie3", "sequence"]),)
 
 
 class WriteBehindProgress(Model):

@@ -23,6 +23,7 @@ from cache.leaderboard import (
 )
 from cache.leaderboard import Operator as BoardOperator
 from cache.once import KeyReusedError, Once
+from cache.writes import NotAcknowledged
 from models.queries import leaderboards as queries
 from models.queries.paging import Window
 from models.tables import Direction, Leaderboard, Operator
@@ -40,6 +41,18 @@ OLDEST_FIRST: Final = Ordering("OLDEST", str)
 
 _SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_SLUG: Final = 100
+
+_NOT: Final = "The score was not applied: the leaderboard is not available. Try again later."
+_MAYBE: Final = (
+    "The score may or may not have been applied: the leaderboard did not answer in time."
+)
+_NOT_REMOVED: Final = (
+    "The player was not removed: the leaderboard is not available. Try again later."
+)
+_MAYBE_REMOVED: Final = (
+    "The player may be off the leaderboard already: then the database follows. The leaderboard or "
+    "the database did not answer in time."
+)
 
 
 @cached(policies.LEADERBOARD, tags=lambda ctx, slug: (tags.leaderboard(slug),))
@@ -129,11 +142,12 @@ async def _create(change: Change, board: NewBoard) -> str:
 async def submit_score(
     ctx: Context, slug: str, submission: Submission, key: str | None = None
 ) -> Submitted:
-    """Apply the board's operator to a player's points, commit, and return the ranks.
+    """Apply the board's operator to a player's points, and return the ranks: acknowledged by Redis.
 
     Staff submit for any player; others for themselves, on boards that are self-reported. With an
     idempotency key once only: again, the ranks are those that the first one's points have now.
-    Refuses with UNAUTHENTICATED, NOT_FOUND, FORBIDDEN, INVALID_INPUT or IDEMPOTENCY_MISMATCH.
+    Refuses with UNAUTHENTICATED, NOT_FOUND, FORBIDDEN, INVALID_INPUT, IDEMPOTENCY_MISMATCH, or
+    UNAVAILABLE: the message says whether it may have been applied all the same.
     """
     user_id = rights.logged_in(ctx)
     row = await _board(ctx, slug)
@@ -149,16 +163,25 @@ async def submit_score(
         raise mismatch(call) from error
     except ScoreRefusedError as error:
         raise refused(ErrorCode.INVALID_INPUT, str(error), "input", "score") from error
+    except NotAcknowledged as error:
+        raise refused(ErrorCode.UNAVAILABLE, _MAYBE if error.sent else _NOT) from error
 
 
 async def remove_player(ctx: Context, slug: str, player: str) -> str:
     """Remove a player from a board, for good, and return the board's slug. For staff.
 
-    Refuses with UNAUTHENTICATED, FORBIDDEN or NOT_FOUND: the second time too.
+    Refuses with UNAUTHENTICATED, FORBIDDEN or NOT_FOUND: the second time too; or UNAVAILABLE, whose
+    message says whether the player may be off the board all the same.
     """
     rights.staff(ctx)
     row = await _board(ctx, slug)
-    if not await ctx.leaderboards.remove(board_of(row), checked_player(player, "input.player")):
+    wanted = checked_player(player, "input.player")
+    try:
+        is_done = await ctx.leaderboards.remove(board_of(row), wanted)
+    except NotAcknowledged as error:
+        message = _MAYBE_REMOVED if error.sent else _NOT_REMOVED
+        raise refused(ErrorCode.UNAVAILABLE, message) from error
+    if not is_done:
         message = "This player is not on the leaderboard."
         raise refused(ErrorCode.NOT_FOUND, message, "input", "player")
     return row.slug

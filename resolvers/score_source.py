@@ -1,71 +1,49 @@
 """The scores in SQL, as leaderboards want them: a `cache.leaderboard.ScoreSource`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
-import msgspec
+from tortoise.backends.base.client import BaseDBAsyncClient
 
+from cache.integrations.tortoise_progress import TortoiseProgress
 from cache.leaderboard import (
     EVERYWHERE,
+    FIELD,
+    STANDING,
     Ahead,
     Board,
     Bounds,
-    Change,
+    Held,
     Order,
     Points,
     Position,
     Standing,
-    Submission,
-    combined,
+    flushed,
+    stream_name,
 )
-from cache.once import KeyReusedError, Once
-from models.database import transaction
-from models.queries import idempotency as keys
+from cache.writes import Changes, Operation
+from models.database import is_unavailable
 from models.queries import scores
 from models.queries.leaderboards import TIES, ScoreColumns
 from models.queries.paging import By, Ordering, Window
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from models.tables import DeadLetter, WriteBehindProgress
 
 
 class SqlScores:
-    """Boards by their slug. Raises LookupError for a board that is not there."""
+    """Boards by their slug. `version` raises LookupError for a board that is not there."""
 
-    def __init__(self, now: Callable[[], datetime] = _now) -> None:
-        """`now` is the time at which points are reached."""
-        self._now = now
+    def progress(self, key: str) -> TortoiseProgress:
+        """How far the stream of the board `key` is in the tables."""
+        operation = Operation(
+            name=stream_name(key), rule=STANDING, apply=partial(_write, key), fields=(FIELD,)
+        )
+        return TortoiseProgress(
+            operation, WriteBehindProgress, DeadLetter, is_unavailable=is_unavailable
+        )
 
-    async def submit(self, board: Board, submission: Submission) -> Change:
-        """Apply the board's operator in one transaction that holds the board's row."""
-        once = submission.once
-        async with transaction():
-            kept = None if once is None else await keys.claim(once.key, once.arguments, None)
-            if once is not None and kept is not None:
-                return _repeated(once, kept)
-            change = await self._apply(board, submission)
-            if once is not None:
-                await keys.keep(once.key, msgspec.json.encode(change).decode(), None)
-        return change
-
-    async def _apply(self, board: Board, submission: Submission) -> Change:
-        row = await _locked(board)
-        player = submission.player
-        before = (await self.held(board, [player])).get(player)
-        points = combined(board, before.points if before else None, submission.points)
-        if before is not None and before.points == points:
-            return Change(row.version, before, before)
-        place = scores.Place(player, points, row.version + 1, self._now())
-        await scores.write_place(row, place, exists=before is not None)
-        after = Standing(player, points, place.version, place.achieved_at, place.version)
-        return Change(place.version, before, after)
-
-    async def remove(self, board: Board, player: str) -> int | None:
-        """Remove a player's row in one transaction that holds the board's row."""
-        async with transaction():
-            return await scores.remove_place(await _locked(board), player)
+    async def boards(self, after: str | None, limit: int) -> Sequence[str]:
+        """The slugs of boards, from behind `after`."""
+        return await scores.slugs(after, limit)
 
     async def version(self, board: Board) -> int:
         """How often the board has changed."""
@@ -77,12 +55,6 @@ class SqlScores:
     async def size(self, board: Board, bounds: Bounds = EVERYWHERE) -> int:
         """How many players it has whose score is within the bounds."""
         return await scores.size(board.key, (bounds.low, bounds.high))
-
-    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing] | None:
-        """Rows whose version is above `after`, the lowest first; None if rows cannot tell all."""
-        rows = await scores.changed(board.key, after, limit)
-        # Asked after the rows were read, so that no removal among them is missed.
-        return None if await scores.removed_at(board.key) > after else _standings(board, rows)
 
     async def scan(self, board: Board, after: str | None, limit: int) -> Sequence[Standing]:
         """Rows in the database's order of players."""
@@ -118,19 +90,17 @@ class SqlScores:
         return await scores.beyond(board.key, _ordering(board)[:1], (score,), backward=True)
 
 
-async def _locked(board: Board) -> scores.LockedBoard:
-    row = await scores.lock_board(board.key)
-    if row is None:
-        raise _unknown(board)
-    return row
-
-
-def _repeated(once: Once, kept: keys.Kept) -> Change:
-    if kept.arguments != once.arguments:
-        raise KeyReusedError("this idempotency key was used for another submission")
-    # A key and its outcome are committed together: without one this fails, and says nothing false.
-    first = msgspec.json.decode(kept.outcome or "", type=Change)
-    return replace(first, is_repeated=True)
+async def _write(
+    slug: str, _connection: BaseDBAsyncClient, changes: Changes[Held]
+) -> Collection[str]:
+    """Write a batch of a board, in the transaction of the flusher; the players without a board."""
+    batch = flushed(changes)
+    places = [
+        scores.Place(row.player, row.points, row.version, row.achieved_at)
+        for row in batch.standings
+    ]
+    is_there = await scores.write_places(slug, places, batch.removed, batch.version)
+    return () if is_there else changes.keys()
 
 
 def _unknown(board: Board) -> LookupError:

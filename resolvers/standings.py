@@ -15,8 +15,10 @@ from cache.leaderboard import (
     Around,
     Count,
     Entries,
+    Freshness,
     Page,
     Percentile,
+    Place,
     Placed,
     Position,
     Question,
@@ -24,6 +26,7 @@ from cache.leaderboard import (
     Reading,
     Slice,
     State,
+    Submitted,
 )
 from resolvers.context import Context
 from resolvers.errors import InvalidArgument
@@ -85,6 +88,19 @@ async def entry(ctx: Context, row: LeaderboardRow, player: str) -> Placed | None
     """Return a player's row."""
     wanted = Entries((checked_player(player),))
     return (await read(ctx, row, wanted)).answer[0]
+
+
+async def entry_after(ctx: Context, row: LeaderboardRow, done: Submitted) -> Placed | None:
+    """Return the row of a player who has just submitted: as it is now.
+
+    Should the board's copy be gone since, it is what was acknowledged, with its competition rank:
+    the database does not have it yet.
+    """
+    held = done.change.after
+    reading = await read(ctx, row, Entries((held.player,)))
+    if reading.header.freshness is Freshness.LIVE:
+        return reading.answer[0]
+    return Placed(held, Place(ordinal=done.rank, competition=done.rank, dense=done.rank))
 
 
 async def around(

@@ -157,7 +157,7 @@ class _Writer:
             f"OR NOT ({self._runs.format('p.')}) RETURNING {read}",
             release=f"UPDATE {table} SET lease_until = NULL {mine} AND token = :token",
             fence=f"{self._begin(_NOTHING, 'NULL', '1', '0')} token = p.token + 1, "
-            f"lease_until = NULL RETURNING {read}",
+            f"revision = p.revision + 1, lease_until = NULL RETURNING {read}",
             advance=f"UPDATE {table} SET stream_epoch = :epoch, last_id = :last_id, "
             f"lease_until = {self._ends} {mine} AND token = :token RETURNING revision",
             revise=f"{self._begin(_NOTHING, 'NULL', '0', f'{least} + 1')} revision = "

@@ -1,6 +1,7 @@
-"""Leaderboards over sorted sets: exact, with ties, rebuilt from the truth behind them.
+"""Leaderboards over sorted sets: exact, with ties, acknowledged by Redis, flushed to SQL.
 
 boards = Leaderboards(redis, source, prefix="shop")     # source: a `ScoreSource`, SQL for example
+boards.start()                                          # flushes to it what is acknowledged
 board = Board("spring", Operator.INCREMENT, Order.DESC, ties=(Order.DESC,))
 
 done = await boards.submit(board, Submission("ada", (3, 1)))
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 from .board import MAX_TIE_COLUMNS, Board, Freshness, Operator, Order, Ranking
 from .direct import SQL_EPOCH
+from .entries import FIELD, STANDING, Flushed, Held, flushed
+from .journal import stream_name
 from .keeper import Timing
 from .points import (
     MAX_PLAYER_BYTES,
@@ -41,16 +44,19 @@ from .questions import (
     Slice,
     State,
 )
-from .service import Leaderboards, Options, Submitted
+from .service import Leaderboards, Options
 from .source import EVERYWHERE, Ahead, Bounds, Change, ScoreSource, Submission
+from .submitting import Submitted
 from .watch import Mark, Watch
 
 __all__ = [
     "EVERYWHERE",
+    "FIELD",
     "MAX_PLAYER_BYTES",
     "MAX_TIE_COLUMNS",
     "MAX_VALUE",
     "SQL_EPOCH",
+    "STANDING",
     "Ahead",
     "Around",
     "Board",
@@ -58,8 +64,10 @@ __all__ = [
     "Change",
     "Count",
     "Entries",
+    "Flushed",
     "Freshness",
     "Header",
+    "Held",
     "Leaderboards",
     "Mark",
     "Operator",
@@ -86,4 +94,6 @@ __all__ = [
     "Watch",
     "check_player",
     "combined",
+    "flushed",
+    "stream_name",
 ]

@@ -1,151 +1,102 @@
-"""Keeps the copies whole in the background: builds missing ones, repairs those left behind."""
+"""Has missing copies built in the background, and lets submissions wait for them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from ..errors import StoreUnavailable
 from ..tasks import end
+from ..writes import NotAcknowledged
 from .board import Board
-from .live import Applied, Delta, LiveCopies
 from .rebuild import Rebuilder
 
 log = logging.getLogger(__name__)
 
-_LAST_TRY = 1.0
-"""Seconds."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How patient the background is; all in seconds."""
+    """How patient one is; all in seconds."""
 
     build_again: float = 0.25
     """How long no build is tried after one that did not end in a copy."""
-    first_retry: float = 0.05
-    last_retry: float = 5.0
+    patience: float = 2.0
+    """How long a submission waits for a board's copy."""
+    removal: float = 5.0
+    """How long a removal waits until the source has it."""
+    look_again: float = 0.02
+    """How long it waits between two tries while another process builds."""
     clock: Callable[[], float] = time.monotonic
 
 
 class Keeper:
-    """Knows which copies this process must not use, and mends them.
+    """Builds the copies that this process misses, one build of a board at a time."""
 
-    A board is *behind* from a change that was committed but could not be applied, until the copy
-    has it or is gone. Meanwhile this process answers from the source.
-    """
-
-    def __init__(self, live: LiveCopies, rebuilder: Rebuilder, timing: Timing) -> None:
+    def __init__(self, rebuilder: Rebuilder, timing: Timing) -> None:
         """Build nothing yet: tasks start when something is missing."""
-        self._live = live
         self._rebuilder = rebuilder
         self._timing = timing
-        self._behind: dict[Board, int] = {}
-        self._doubted: set[Board] = set()
-        self._builds: dict[Board, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def may_use(self, board: Board) -> bool:
-        """Whether the board's copy may be asked: it is not known to lack a change."""
-        return board not in self._behind
+        self._builds: dict[Board, asyncio.Task[LookupError | None]] = {}
+        self._not_before: dict[Board, float] = {}
 
     def missing(self, board: Board) -> None:
         """There is no usable copy: build one, unless a build runs or just failed."""
-        now = self._timing.clock()
-        if self._builds.get(board, now) <= now:
-            self._builds[board] = float("inf")
-            self._start(self._build(board))
+        is_due = self._not_before.get(board, float("-inf")) <= self._timing.clock()
+        if board not in self._builds and is_due:
+            task = asyncio.create_task(self._build(board))
+            self._builds[board] = task
+            task.add_done_callback(lambda _: self._builds.pop(board))
 
-    def fell_behind(self, board: Board, version: int) -> None:
-        """The change `version` is committed and could not be applied: apply it when possible."""
-        repairing = board in self._behind
-        self._behind[board] = max(version, self._behind.get(board, 0))
-        if not repairing:
-            self._start(self._repair(board))
+    async def patiently(self, board: Board, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """What `attempt` returns, as soon as it is not None: it needs the board's copy.
 
-    def in_doubt(self, board: Board) -> None:
-        """A change may be committed: its reply was lost. Ask the source, then mend."""
-        self._doubted.add(board)
-        self.fell_behind(board, 0)
+        Raises `NotAcknowledged` when there is none for too long, LookupError for a board that the
+        source does not have, and what `attempt` raises.
+        """
+        ends = self._timing.clock() + self._timing.patience
+        while (found := await attempt()) is None:
+            left = ends - self._timing.clock()
+            if left <= 0:
+                raise NotAcknowledged(
+                    f"the leaderboard {board.key!r} is not in Redis: it is being built from the "
+                    "database",
+                    sent=False,
+                )
+            await self._wait(board, left)
+        return found
 
     async def aclose(self) -> None:
-        """Stop the background tasks; try once more, for a second at most, to mend what is behind.
+        """Stop building."""
+        await end(list(self._builds.values()))
 
-        What then is left is logged: other processes show it after the board's next change.
-        """
-        await end(self._tasks)
-        left = set(self._behind)
-        try:
-            async with asyncio.timeout(_LAST_TRY):
-                for board in tuple(left):
-                    if await self._reached(board, self._behind[board]):
-                        left.discard(board)
-        except TimeoutError:
-            log.debug("leaderboards: not all could be mended within %g s", _LAST_TRY)
-        for board in left:
-            log.warning(
-                "leaderboard %s: its copy lacks a committed change at the end of this process; it "
-                "gets it with the board's next change",
-                board.key,
-            )
+    async def _wait(self, board: Board, seconds: float) -> None:
+        """Wait for this process's build, or for a moment."""
+        self.missing(board)
+        build = self._builds.get(board)
+        if build is None:
+            await asyncio.sleep(min(seconds, self._timing.look_again))
+            return
+        done, _ = await asyncio.wait([build], timeout=seconds)
+        if done and not build.cancelled() and (error := build.result()) is not None:
+            raise error
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _build(self, board: Board) -> None:
+    async def _build(self, board: Board) -> LookupError | None:
         again = self._timing.build_again
         try:
             if await self._rebuilder.build(board):
                 again = 0.0
         except StoreUnavailable as error:
             log.debug("leaderboard %s: could not build its copy: %s", board.key, error)
+        except LookupError as error:
+            return error
         except Exception:
             log.exception("leaderboard %s: could not build its copy; trying again", board.key)
         finally:
-            self._builds[board] = self._timing.clock() + again
-
-    async def _repair(self, board: Board) -> None:
-        delay = self._timing.first_retry
-        while True:
-            version = self._behind[board]
-            if not await self._reached(board, version):
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, self._timing.last_retry)
-            elif self._behind[board] == version and board not in self._doubted:
-                del self._behind[board]
-                return
-
-    async def _reached(self, board: Board, version: int) -> bool:
-        try:
-            await self._reach(board, version)
-        except StoreUnavailable:
-            return False
-        except Exception:
-            log.exception("leaderboard %s: could not repair its copy; trying again", board.key)
-            return False
-        return True
-
-    async def _reach(self, board: Board, version: int) -> None:
-        """Bring the copy to `version`, or find it gone."""
-        if board in self._doubted:
-            version = max(version, await self._settled(board))
-        outcome = await self._live.apply(board, Delta(version, version, ()))
-        if outcome.applied is Applied.GAP:
-            await self._rebuilder.catch_up(board, outcome.version, None)
-
-    async def _settled(self, board: Board) -> int:
-        """The version that the source has now; it stays in doubt while that cannot be asked."""
-        self._doubted.discard(board)  # first: a doubt that comes during the question is a new one
-        try:
-            version = await self._rebuilder.version(board)
-        except BaseException:
-            self._doubted.add(board)
-            raise
-        self._behind[board] = max(version, self._behind[board])
-        return version
+            self._not_before[board] = self._timing.clock() + again
+        return None

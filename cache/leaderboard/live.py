@@ -1,29 +1,29 @@
-"""The live copies of boards in Redis: reading, applying changes, building and installing.
+"""The live copies of boards in Redis: reading, changing, building and installing them.
 
-All of a board's keys share one hash slot. A copy belongs to the incarnation of the server that
-it was built on (its `master_replid`): a server that was restarted, restored or failed over may
-have lost the last changes of a copy, so such a copy is never used again.
+All of a board's keys share one hash slot with its stream. A copy belongs to a life of the stream
+and to a run of the server: one of another may lack changes, or have some that were lost, and is
+never used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError
 
-from ..errors import StoreUnavailable
-from ..stores.script import Argument, run_pipeline
+from ..stores.script import Argument, Script, run_pipeline
+from ..writes import Applied, Once
 from . import scripts
 from .board import Board, Freshness
+from .journal import BoardJournal
 from .members import points_width
-from .points import Points, Standing
+from .points import Standing
 from .questions import Header, Question, Reading
-from .wire import answer, asked, points_or_nothing, row
+from .wire import answer, asked, row
 
 COPY_TTL: Final = 7 * 24 * 3600
 """Seconds that a copy outlives its last use by."""
@@ -31,69 +31,41 @@ BUILD_LEASE: Final = 10.0
 """Seconds after which a build that makes no progress is given up, and its keys expire."""
 
 
-class Applied(StrEnum):
-    """What became of a change."""
-
-    APPLIED = "APPLIED"
-    AHEAD = "AHEAD"
-    """The copy had it."""
-    GAP = "GAP"
-    """The copy lacks earlier changes: nothing was applied."""
-    ABSENT = "ABSENT"
-    """There is no usable copy. A build that is running will not be installed without it."""
-
-
 class Installed(StrEnum):
     """What became of a build."""
 
-    INSTALLED = "INSTALLED"
-    KEPT = "KEPT"
-    """The live copy is as new."""
-    BEHIND = "BEHIND"
-    """Something newer was acknowledged while it was built: catch up and try again."""
-    LOST = "LOST"
-    """It cannot be used: the lease ended, or the server lost a part of it."""
+    INSTALLED = "installed"
+    KEPT = "kept"
+    """There is a usable copy."""
+    TRIMMED = "trimmed"
+    """The stream lacks what came after the build's place in it."""
+    LOST = "lost"
+    """It cannot be used: it took too long, or Redis lost a part of it or of the stream."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """Every row that changed in (`since`, `version`], each as it is at `version`."""
+class Rows:
+    """Which rows of the source a build has: `applied` of the stream, all of the board's `version`.
 
-    since: int
-    version: int
-    standings: Sequence[Standing]
-
-
-@dataclass(frozen=True, slots=True)
-class RanksAsked:
-    """Whose ranks to return with a change: before (None: had no points) and after it."""
-
-    player: str
-    before: Points | None
-    after: Points
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a change, the copy's version now, and the competition ranks asked for."""
+    `is_gap_known`: what the stream was trimmed of past `applied` is lost, and that was reported.
+    """
 
     applied: Applied
-    version: int = 0
-    previous_rank: int | None = None
-    rank: int | None = None
+    version: int
+    is_gap_known: bool = False
 
 
 class LiveCopies:
     """Runs the scripts. Every method raises `StoreUnavailable` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, prefix: str) -> None:
-        """`prefix` begins every key; it names the deployment and the database."""
+    def __init__(self, redis: Redis, journal: Callable[[str], BoardJournal]) -> None:
+        """`journal` gives a board's stream, by the board's key."""
         self._redis = redis
-        self._prefix = prefix
+        self.journal = journal
 
     def channel(self, board: Board) -> str:
         """Where `epoch:version` is published on each change of the copy: a doorbell, no data."""
-        return self._key(board, "bell")
+        return self.journal(board.key).key("bell")
 
     async def read(
         self, asked_of: Sequence[tuple[Board, Sequence[Question[Any]]]]
@@ -106,99 +78,87 @@ class LiveCopies:
         for board, questions in asked_of:
             json = orjson.dumps([asked(board, question) for question in questions])
             arguments = (board.layout, points_width(board), _milliseconds(COPY_TTL), json)
-            scripts.READ.add_to(pipeline, self._copy(board), arguments)
+            journal = self.journal(board.key)
+            keys = [journal.stream, journal.meta, *self.keys(board.key)]
+            scripts.READ.add_to(pipeline, keys, arguments)
         replies = await run_pipeline(self._redis, pipeline, scripts.READ)
         return [
             _readings(board, questions, reply)
             for (board, questions), reply in zip(asked_of, replies, strict=True)
         ]
 
-    async def apply(self, board: Board, delta: Delta, ranks: RanksAsked | None = None) -> Outcome:
-        """Bring the copy to `delta.version`, if it has reached `delta.since`."""
-        arguments: list[Argument] = [
+    async def change(
+        self,
+        script: Script,
+        board: Board,
+        arguments: Sequence[Argument],
+        once: Once | None = None,
+    ) -> list[Any]:
+        """The reply of a script that changes the copy and appends to the stream, in one step."""
+        journal = self.journal(board.key)
+        keys = self.keys(board.key)
+        if once is not None:
+            keys.append(journal.once(once))
+        common: list[Argument] = [
             board.layout,
             points_width(board),
             _milliseconds(COPY_TTL),
+            self.channel(board),
         ]
-        arguments += [delta.since, delta.version, self.channel(board), *_ranks(board, ranks)]
-        for standing in delta.standings:
-            arguments += row(board, standing)
-        keys = [*self._copy(board), self._key(board, "build")]
-        try:
-            return _outcome(await scripts.APPLY.run(self._redis, keys, arguments))
-        except StoreUnavailable as error:
-            if not isinstance(error.__cause__, OutOfMemoryError):
-                raise
-        # A full server refuses what stores something new, but lets go of what it has: nobody may
-        # read a copy that lacks this change.
-        await self.discard(board, delta.version)
-        return Outcome(Applied.ABSENT)
-
-    async def discard(self, board: Board, version: int, *, whatever: bool = False) -> None:
-        """Remove the copy unless it has `version` (or `whatever` it has).
-
-        Whoever reads next, reads the source. A build that runs must reach `version`.
-        """
-        keys = [*self._copy(board), self._key(board, "build")]
-        layout = "" if whatever else board.layout  # no copy has the layout ''
-        await scripts.DISCARD.run(self._redis, keys, [layout, version])
+        return await journal.run(script, keys, [*common, *arguments])
 
     async def begin(self, board: Board, build: str) -> bool:
-        """Start the build `build` (a random name); False while another one runs anywhere."""
-        arguments = (build, board.layout, _milliseconds(BUILD_LEASE))
-        reply = await scripts.BEGIN.run(self._redis, [self._key(board, "build")], arguments)
-        return bool(reply)
+        """Start the build `build` (a random name); False where there is a usable copy."""
+        keys = [*self.keys(board.key), *self._build(board, build)]
+        arguments: list[Argument] = [board.layout, _milliseconds(BUILD_LEASE)]
+        reply = await self.journal(board.key).run(scripts.BEGIN, keys, arguments)
+        return bool(reply[0] == b"begun")
 
     async def load(self, board: Board, build: str, standings: Sequence[Standing]) -> bool:
-        """Put rows into the build, and renew its lease. False: it is lost."""
-        arguments: list[Argument] = [build, points_width(board), _milliseconds(BUILD_LEASE)]
+        """Put rows into the build. False: it is lost."""
+        arguments: list[Argument] = [points_width(board), _milliseconds(BUILD_LEASE)]
         for standing in standings:
             arguments += row(board, standing)
-        return bool(await scripts.LOAD.run(self._redis, self._build(board, build), arguments))
+        journal = self.journal(board.key)
+        reply = await journal.run(scripts.LOAD, self._build(board, build), arguments)
+        return bool(reply[0] == b"loaded")
 
-    async def install(self, board: Board, build: str, version: int) -> Installed:
-        """Make the build, which is the board at `version`, the live copy of the epoch `build`."""
-        keys = [*self._build(board, build), *self._copy(board)]
-        arguments = (build, version, build, _milliseconds(COPY_TTL), self.channel(board))
-        reply = await scripts.INSTALL.run(self._redis, keys, arguments)
-        return Installed(reply.decode())
+    async def install(self, board: Board, build: str, rows: Rows) -> Installed:
+        """Make the build, with the stream's tail on top, the live copy of the epoch `build`."""
+        keys = [*self.keys(board.key), *self._build(board, build)]
+        arguments: list[Argument] = [
+            points_width(board),
+            _milliseconds(COPY_TTL),
+            self.channel(board),
+            rows.applied.epoch,
+            rows.applied.last_id,
+            rows.version,
+            build,
+            int(rows.is_gap_known),
+        ]
+        reply = await self.journal(board.key).run(scripts.INSTALL, keys, arguments)
+        return Installed(reply[0].decode())
 
     async def abandon(self, board: Board, build: str) -> None:
-        """Give up the build: another one may begin."""
-        await scripts.ABANDON.run(self._redis, self._build(board, build), [build])
+        """Give up the build."""
+        await scripts.ABANDON.run(self._redis, self._build(board, build), [])
 
-    def _key(self, board: Board, part: str) -> str:
-        # The digit is the format's: another one shall not read what this one wrote.
-        return f"{{{self._prefix}:lb1:{board.key}}}:{part}"
+    async def discard(self, key: str) -> None:
+        """Give up the copy of the board `key`: it is built anew when it is next asked for."""
+        await scripts.ABANDON.run(self._redis, self.keys(key), [])
 
-    def _copy(self, board: Board) -> list[str]:
-        return [self._key(board, part) for part in ("meta", "members", "players", "tuples")]
+    def keys(self, key: str) -> list[str]:
+        """The keys of the live copy of the board `key`."""
+        journal = self.journal(key)
+        return [journal.key(part) for part in ("copy", "members", "players", "tuples")]
 
     def _build(self, board: Board, build: str) -> list[str]:
-        parts = (f"{build}:{part}" for part in ("members", "players", "tuples"))
-        return [self._key(board, "build"), *(self._key(board, part) for part in parts)]
+        journal = self.journal(board.key)
+        return [journal.key(f"{build}:{part}") for part in ("copy", "members", "players", "tuples")]
 
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _ranks(board: Board, ranks: RanksAsked | None) -> tuple[str, str, str]:
-    if ranks is None:
-        return "", "", ""
-    before = points_or_nothing(board, ranks.before)
-    return ranks.player, before, points_or_nothing(board, ranks.after)
-
-
-def _outcome(reply: Sequence[Any]) -> Outcome:
-    applied = Applied(reply[0].decode())
-    if applied is Applied.ABSENT:
-        return Outcome(applied)
-    version = int(reply[2])
-    if applied is Applied.GAP:
-        return Outcome(applied, version)
-    before, after = reply[3]
-    return Outcome(applied, version, before or None, after or None)
 
 
 def _readings(

@@ -1,120 +1,135 @@
-"""Making a copy whole again: building a new one, or catching up an old one.
+"""Building a copy: the source's rows, and the stream's tail on top. `docs/leaderboards.md` has how.
 
-Both read the source and hand absolute rows to a script, so each step may be repeated, and any
-number of processes may do it at once. `docs/leaderboards.md` has the interleavings.
+The board's flush lease is held meanwhile, so that nobody else changes its rows: but only so that
+the work is not in vain. Whether a build is right is decided by the script that installs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
+from ..writes import Lease, Progress
 from .board import Board
-from .live import Applied, Delta, Installed, LiveCopies, Outcome, RanksAsked
+from .live import BUILD_LEASE, Installed, LiveCopies, Rows
 from .source import ScoreSource
 
-PAGE: Final = 1000
-"""Rows read and loaded at once. A copy that lacks more changes than this is built anew."""
+log = logging.getLogger(__name__)
 
-_INSTALL_ATTEMPTS: Final = 20
+PAGE: Final = 1000
+"""Rows read and loaded at once; and how much of the stream is put on top of them, not flushed."""
+
+
+class _InVainError(Exception):
+    """The build cannot be used: another one may be tried."""
+
+
+@dataclass
+class _Held:
+    """The board's flush lease, renewed when half of it is gone."""
+
+    progress: Progress
+    owner: str
+    lease: Lease
+    taken: float
+
+    @classmethod
+    async def take(cls, progress: Progress, owner: str) -> _Held | None:
+        taken = time.monotonic()
+        lease = await progress.take_lease(owner, BUILD_LEASE)
+        return None if lease is None else cls(progress, owner, lease, taken)
+
+    async def keep(self) -> None:
+        if time.monotonic() - self.taken > BUILD_LEASE / 2:
+            await self.again()
+
+    async def again(self) -> None:
+        taken = time.monotonic()
+        lease = await self.progress.take_lease(self.owner, BUILD_LEASE)
+        if lease is None:
+            raise _InVainError
+        self.lease, self.taken = lease, taken
 
 
 class Rebuilder:
-    """Brings copies up to the source. Raises `StoreUnavailable`, and what the source raises."""
+    """Builds copies. Raises `StoreUnavailable`, and what the source raises."""
 
     def __init__(
-        self, live: LiveCopies, source: ScoreSource, new_id: Callable[[], str], page: int = PAGE
+        self,
+        live: LiveCopies,
+        source: ScoreSource,
+        flush: Callable[[str], Awaitable[bool]],
+        new_id: Callable[[], str],
+        page: int = PAGE,
     ) -> None:
-        """`new_id` gives random names; they name builds, and then epochs."""
+        """`flush` a board, by its key; `new_id` gives random names of builds, and then epochs."""
         self._live = live
         self._source = source
+        self._flush = flush
         self._new_id = new_id
         self._page = page
 
     async def build(self, board: Board) -> bool:
-        """Build a copy from the source and install it. False: somebody else's turn, or lost.
+        """Build a copy and install it. False: somebody has the board's lease, or it was in vain.
 
-        The rows are read page by page, each at a time of its own. So the copy is installed only
-        after all that changed since the first page was read again, in one snapshot: it is then
-        exactly the board at that snapshot's version.
+        True where there is a usable copy, whoever built it.
         """
+        await self._shorten(board)
         build = self._new_id()
         if not await self._live.begin(board, build):
-            return False
+            return True
         installed = False
         try:
-            installed = await self._fill_and_install(board, build)
+            installed = await self._build(board, build)
+        except _InVainError:
+            return False
         finally:
             if not installed:
                 await self._live.abandon(board, build)
         return installed
 
-    async def _fill_and_install(self, board: Board, build: str) -> bool:
-        version = await self._source.version(board)
-        if not await self._load_all(board, build):
+    async def _shorten(self, board: Board) -> None:
+        """Flush a long backlog first: nothing else runs in the server while it is put on top."""
+        waiting = await self._live.journal(board.key).peek()
+        if waiting.operations > self._page:
+            await self._flush(board.key)
+
+    async def _build(self, board: Board, build: str) -> bool:
+        progress = self._source.progress(board.key)
+        # After the build has begun: that may have opened the stream, which voids every lease.
+        held = await _Held.take(progress, build)
+        if held is None:
             return False
-        for _ in range(_INSTALL_ATTEMPTS):
-            caught_up = await self._load_changed(board, build, version)
-            if caught_up is None:
-                return False
-            version = caught_up
-            installed = await self._live.install(board, build, version)
-            if installed is not Installed.BEHIND:
-                return installed is not Installed.LOST
-        return False
+        try:
+            # Read before any row: what is newer than it in the rows is in the stream's tail, too.
+            rows = Rows(held.lease.applied, await self._source.version(board))
+            await self._load_all(board, build, held)
+            return await self._install(board, build, rows, held)
+        finally:
+            await progress.release_lease(held.lease)
 
-    async def catch_up(self, board: Board, version: int, ranks: RanksAsked | None) -> Outcome:
-        """Apply everything that the copy, now at `version`, lacks. ABSENT if there is none now."""
-        outcome = Outcome(Applied.GAP, version)
-        while outcome.applied is Applied.GAP:
-            rows = await self._source.changed(board, outcome.version, self._page + 1)
-            if not rows or len(rows) > self._page:
-                # Too many: half a catch-up is no state of the board. None, though the copy lacks
-                # a change: a player was removed, or it is not a copy of this source.
-                await self.give_up(board)
-                return Outcome(Applied.ABSENT)
-            delta = Delta(outcome.version, max(row.version for row in rows), rows)
-            outcome = await self._live.apply(board, delta, ranks)
-        return outcome
-
-    async def distrust(self, board: Board, version: int) -> bool:
-        """Give up a copy that claims a `version` which the source has not reached.
-
-        So it is after the source was restored from a backup. True if it was given up.
-        """
-        if await self._source.version(board) >= version:
-            return False
-        await self.give_up(board)
-        return True
-
-    async def version(self, board: Board) -> int:
-        """The version that the source has now."""
-        return await self._source.version(board)
-
-    async def give_up(self, board: Board) -> None:
-        """Remove the copy, whatever it holds: it is built anew when it is next read."""
-        await self._live.discard(board, await self._source.version(board), whatever=True)
-
-    async def _load_all(self, board: Board, build: str) -> bool:
+    async def _load_all(self, board: Board, build: str, held: _Held) -> None:
         after: str | None = None
         while rows := await self._source.scan(board, after, self._page):
             if not await self._live.load(board, build, rows):
-                return False
+                raise _InVainError
+            await held.keep()
             after = rows[-1].player
-        return True
 
-    async def _load_changed(self, board: Board, build: str, version: int) -> int | None:
-        """Load what changed after `version`; the version that the build is at. None: it is lost.
-
-        A full page may end in the middle of the changes, and a row that changed twice is only
-        where its last change is: only the last page, a short one, is a state of the board.
-        """
-        while True:
-            rows = await self._source.changed(board, version, self._page)
-            if rows is None:
-                return None  # who was removed may have been loaded: another build begins anew
-            if rows and not await self._live.load(board, build, rows):
-                return None
-            version = max((row.version for row in rows), default=version)
-            if len(rows) < self._page:
-                return version
+    async def _install(self, board: Board, build: str, rows: Rows, held: _Held) -> bool:
+        outcome = await self._live.install(board, build, rows)
+        if outcome is Installed.TRIMMED:
+            await held.again()
+            if held.lease.applied != rows.applied:
+                return False  # a flush came in between: read again
+            log.warning(
+                "leaderboard %s: SQL is at %s of the stream %s, which was trimmed past that after "
+                "a commit: what is between is lost. Was the database restored from a backup, or "
+                "did its machine lose power?",
+                board.key, rows.applied.last_id, rows.applied.epoch,
+            )  # fmt: skip
+            outcome = await self._live.install(board, build, replace(rows, is_gap_known=True))
+        return outcome in (Installed.INSTALLED, Installed.KEPT)

@@ -9,22 +9,27 @@ from importlib.resources import files
 from typing import Final
 
 from ..stores.script import Script
+from ..writes import script
 
-_FOLDER: Final = files(__package__ or __name__) / "lua"
-
-
-def _script(first_line: str, *names: str) -> Script:
-    parts = [(_FOLDER / f"{name}.lua").read_text("utf-8") for name in names]
-    return Script("\n".join([first_line, *parts]))
+_FOLDER: Final = files(__package__ or __name__.rpartition(".")[0]) / "lua"
 
 
-_WRITES: Final = "#!lua"
-_ALLOWED_WHEN_FULL: Final = "#!lua flags=allow-oom"
+def _text(*names: str) -> str:
+    return "\n".join((_FOLDER / f"{name}.lua").read_text("utf-8") for name in names)
 
-READ: Final = _script(_ALLOWED_WHEN_FULL, "copy", "read")
-APPLY: Final = _script(_WRITES, "copy", "put", "apply")
-DISCARD: Final = _script(_ALLOWED_WHEN_FULL, "copy", "discard")
-BEGIN: Final = _script(_WRITES, "copy", "begin")
-LOAD: Final = _script(_WRITES, "copy", "building", "put", "load")
-INSTALL: Final = _script(_WRITES, "copy", "building", "install")
-ABANDON: Final = _script(_ALLOWED_WHEN_FULL, "abandon")
+
+def _of_board(access: str, *names: str) -> Script:
+    """A script of a board, which knows its stream."""
+    return script(access, _text("whole", "copy", *names))
+
+
+READ: Final = _of_board("frees", "read")
+SUBMIT: Final = _of_board("writes", "put", "numbers", "entry", "submit")
+REMOVE: Final = _of_board("frees", "put", "numbers", "entry", "remove")
+BEGIN: Final = _of_board("writes", "begin")
+LOAD: Final = _of_board("writes", "building", "put", "load")
+INSTALL: Final = _of_board("writes", "building", "put", "numbers", "entry", "install")
+ABANDON: Final = Script("#!lua flags=allow-oom\n" + _text("abandon"))
+NOTE: Final = Script("#!lua flags=allow-oom\n" + _text("whole", "note"))  # a player may be removed
+NOTED: Final = Script("#!lua flags=no-writes\n" + _text("whole", "noted"))
+FORGET: Final = Script("#!lua flags=allow-oom\n" + _text("forget"))

@@ -1,7 +1,7 @@
-"""Leaderboards: exact ranks from sorted sets in Redis, over a source that has the truth.
+"""Leaderboards: exact ranks from sorted sets in Redis, written behind to a source.
 
-A submission is committed to the source first and applied to the copy in Redis after; a read asks
-the copy, or the source while there is none. See `docs/leaderboards.md`.
+A submission is acknowledged by one script, and flushed to the source later; a read asks the copy in
+Redis, or the source while there is none. See `docs/leaderboards.md`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
@@ -18,22 +18,31 @@ from redis.asyncio import Redis
 
 from ..batch import TickBatcher
 from ..errors import StoreUnavailable
-from ..once import KeyReusedError
+from ..writes import NotAcknowledged, WriteBehindSettings, may_be_executed
 from .board import Board
 from .direct import read_source
 from .doorbells import Doorbells
+from .flushing import Flushing
+from .journal import BoardJournal
 from .keeper import Keeper, Timing
-from .live import Applied, Delta, LiveCopies, Outcome, RanksAsked
-from .points import ScoreRefusedError, Standing, check_player, check_points, is_better
+from .live import LiveCopies
+from .points import check_player, check_points
 from .questions import Header, Question, Reading, State
 from .rebuild import PAGE, Rebuilder
-from .source import Change, ScoreSource, Submission
+from .source import ScoreSource, Submission
+from .submitting import Submitted, remove, submit
+from .waiting import WaitingBoards
 from .watch import POLL, Watch, Watches
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Answer = TypeVar("Answer")
 _Asked = tuple[Board, Question[Any]]
+
+
+LIMIT: Final = 10_000
+"""Submissions to one board that may wait."""
 
 
 def _random_name() -> str:
@@ -42,9 +51,10 @@ def _random_name() -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """What tests change: patience, the names of builds, rows for each step, seconds of a poll."""
+    """Patience, the names of builds, rows for each step, seconds of a poll; when to flush."""
 
     timing: Timing = field(default_factory=Timing)
+    writes: WriteBehindSettings = field(default_factory=lambda: WriteBehindSettings(limit=LIMIT))
     new_id: Callable[[], str] = _random_name
     page: int = PAGE
     poll: float = POLL
@@ -53,19 +63,12 @@ class Options:
 DEFAULTS: Final = Options()
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """What a submission did. Ranks are of COMPETITION; `previous_rank` is None for a new player."""
-
-    change: Change
-    previous_rank: int | None
-    rank: int
-    new_best: bool
-    """Whether the player's points became strictly better, or are the first."""
-
-
 class Leaderboards:
-    """The boards of one process. Any number of processes may share the Redis and the source."""
+    """The boards of one process. Any number of processes may share the Redis and the source.
+
+    Call `start` where the event loop runs: it flushes what is acknowledged. `stop` it before Redis
+    and the source are closed.
+    """
 
     def __init__(
         self, redis: Redis, source: ScoreSource, prefix: str, options: Options = DEFAULTS
@@ -73,14 +76,24 @@ class Leaderboards:
         """`prefix` begins every key: it names the deployment and the database.
 
         `redis` should fail fast, with a breaker: each read waits for it before it asks the source.
+        It must be *without retries*: a submission must not be sent twice.
         """
-        self._source = source
-        self.live = LiveCopies(redis, prefix)
-        self._rebuilder = Rebuilder(self.live, source, options.new_id, options.page)
-        self._keeper = Keeper(self.live, self._rebuilder, options.timing)
+        self._redis, self._source, self._prefix, self._options = redis, source, prefix, options
+        self._journals: dict[str, BoardJournal] = {}
+        self.live = LiveCopies(redis, self.journal)
+        self._waiting = WaitingBoards(redis, prefix)
+        self.flushing = Flushing(source, self._waiting, self.live, options.writes)
+        rebuilder = Rebuilder(self.live, source, self.flushing.flush, options.new_id, options.page)
+        self._keeper = Keeper(rebuilder, options.timing)
         self._reads: TickBatcher[_Asked, Reading[Any] | Exception] = TickBatcher(self._answer_all)
-        self._writes: set[asyncio.Task[Any]] = set()
         self._watches = Watches(Doorbells(redis), self.live.channel, self._header, options.poll)
+
+    def journal(self, key: str) -> BoardJournal:
+        """The stream of the board `key`."""
+        if key not in self._journals:
+            fence = self._source.progress(key).fence
+            self._journals[key] = BoardJournal(key, self._redis, self._prefix, fence)
+        return self._journals[key]
 
     async def read(self, board: Board, question: Question[Answer]) -> Reading[Answer]:
         """The answer to `question`. All that is asked of a board in one tick is of one state.
@@ -97,119 +110,80 @@ class Leaderboards:
         return self._watches.watch(board)
 
     async def submit(self, board: Board, submission: Submission) -> Submitted:
-        """Apply a submission. When this returns, it is committed and every reader sees it.
+        """Apply a submission. On return it is acknowledged: every reader sees it.
 
-        (A reader in another process while this one cannot reach Redis: see the docs.) It goes on
-        when the caller is cancelled: a commit without its apply would leave the copy behind.
-        Raises ScoreRefusedError, and what the source raises.
+        Raises `NotAcknowledged` when Redis does not answer, too much waits already, or the board's
+        copy cannot be built in time; ScoreRefusedError, KeyReusedError; LookupError for a board
+        that the source does not have.
         """
         check_player(submission.player)
         check_points(board, submission.points)
-        return await self._to_its_end(self._submit(board, submission))
+        settings = self._options.writes
+        done = await self._changed(
+            board,
+            lambda: submit(self.live, board, submission, settings.limit, settings.once_ttl),
+        )
+        if done.waiting >= settings.batch:
+            self.flushing.wake()
+        return done.submitted
 
     async def remove(self, board: Board, player: str) -> bool:
-        """Remove a player. When this returns, no reader sees them; False: they were not there.
+        """Remove a player. On return nobody sees them, and the source has no row of theirs.
 
-        The copy is given up, and built anew when it is next read. Goes on when the caller is
-        cancelled, as `submit` does. Raises what the source raises.
+        False: they were not there. Raises `NotAcknowledged`: nothing was done (`sent` is False);
+        they may be off the board; or they are, and the source does not have it yet, but will. And
+        LookupError for a board that the source does not have.
         """
-        return await self._to_its_end(self._remove(board, player))
-
-    async def _to_its_end(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        task = asyncio.create_task(work)
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
-
-    async def aclose(self) -> None:
-        """Stop watching, let running submissions end, then stop the background."""
-        await self._watches.aclose()
-        await asyncio.gather(*self._writes, return_exceptions=True)
-        await self._keeper.aclose()
-
-    async def _submit(self, board: Board, submission: Submission) -> Submitted:
+        removed = await self._changed(board, lambda: remove(self.live, board, player))
         try:
-            change = await self._source.submit(board, submission)
-        except (ScoreRefusedError, LookupError, KeyReusedError):
-            raise  # nothing was committed
-        except Exception:
-            self._keeper.in_doubt(board)
-            raise
-        # Also when it changed nothing: who wrote these points may not have applied them yet.
-        outcome = await self._publish(board, change)
-        before = change.before
-        new_best = before is None or is_better(board, change.after.points, before.points)
-        if outcome.rank is None:
-            previous, rank = await self._source_ranks(board, change)
-            return Submitted(change, previous, rank, new_best)
-        return Submitted(change, outcome.previous_rank, outcome.rank, new_best)
-
-    async def _remove(self, board: Board, player: str) -> bool:
-        try:
-            version = await self._source.remove(board, player)
-        except LookupError:
-            raise
-        except Exception:
-            self._keeper.in_doubt(board)
-            raise
-        if version is None:
-            return False
-        try:
-            await self.live.discard(board, version, whatever=True)
-        except StoreUnavailable as error:
-            log.debug("leaderboard %s: behind, because %s", board.key, error)
-            self._keeper.fell_behind(board, version)
+            async with asyncio.timeout(self._options.timing.removal):
+                if removed.place is None:
+                    return await self._removed_before(board, player)
+                await self.flushing.flush_past(board.key, removed.place)
+        except Exception as error:
+            raise NotAcknowledged(
+                f"the player is off the leaderboard {board.key!r}, but that may not be in the "
+                f"database yet: {str(error) or 'it took too long'}"
+            ) from error
         return True
 
-    async def _publish(self, board: Board, change: Change) -> Outcome:
-        """Apply a committed change to the copy. Never fails: then the board is behind."""
-        if not self._keeper.may_use(board):
-            self._keeper.fell_behind(board, change.version)
-            return Outcome(Applied.ABSENT)
-        try:
-            outcome = await self._apply(board, change)
-        except StoreUnavailable as error:
-            log.debug("leaderboard %s: behind, because %s", board.key, error)
-        except Exception:
-            # It is committed, so it must not be answered as if it were not.
-            log.exception("leaderboard %s: could not read what its copy lacks", board.key)
-        else:
-            if outcome.applied is Applied.ABSENT:
-                self._keeper.missing(board)
-            return outcome
-        self._keeper.fell_behind(board, change.version)
-        return Outcome(Applied.ABSENT)
+    async def _removed_before(self, board: Board, player: str) -> bool:
+        """Whether a removal that was not acknowledged waits for the source; then not any more."""
+        if player not in await self._source.held(board, [player]):
+            return False
+        await self.flushing.flush_all(board.key)
+        return True
 
-    async def _apply(self, board: Board, change: Change) -> Outcome:
-        before = None if change.before is None else change.before.points
-        ranks = RanksAsked(change.after.player, before, change.after.points)
-        rows = (change.after,) if change.changed else ()
-        delta = Delta(change.version - len(rows), change.version, rows)
-        outcome = await self.live.apply(board, delta, ranks)
-        if outcome.applied is Applied.GAP:
-            return await self._rebuilder.catch_up(board, outcome.version, ranks)
-        if outcome.version > change.version and await self._rebuilder.distrust(
-            board, outcome.version
-        ):
-            return Outcome(Applied.ABSENT)
-        return outcome
+    def start(self) -> None:
+        """Start flushing in the background. Raises `RuntimeError` if it runs already."""
+        self.flushing.start()
+
+    async def stop(self, deadline: float) -> None:
+        """Flush what waits and stop flushing, at most `deadline` seconds from now."""
+        await self.flushing.stop(deadline)
+
+    async def aclose(self) -> None:
+        """Stop watching, flushing and building. What is acknowledged stays in Redis's log."""
+        await self._watches.aclose()
+        await self.flushing.stop(0.0)
+        await self._keeper.aclose()
+
+    async def _changed(self, board: Board, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """Run a script that appends to the board's stream, as soon as the board has a copy."""
+        try:
+            await self._waiting.note(board.key)
+        except StoreUnavailable as error:
+            raise NotAcknowledged(str(error), sent=False) from error
+        self.flushing.watch(board.key)
+        try:
+            return await self._keeper.patiently(board, attempt)
+        except NotAcknowledged:
+            raise
+        except StoreUnavailable as error:
+            raise NotAcknowledged(str(error), sent=may_be_executed(error)) from error
 
     async def _header(self, board: Board) -> Header:
         return (await self.read(board, State())).header
-
-    async def _source_ranks(self, board: Board, change: Change) -> tuple[int | None, int]:
-        player = change.after.player
-        held = (await self._source.held(board, [player])).get(player)
-        rank = await self._source_rank(board, change.after, held)
-        if change.before is None:
-            return None, rank
-        return await self._source_rank(board, change.before, held), rank
-
-    async def _source_rank(self, board: Board, row: Standing, held: Standing | None) -> int:
-        """The rank of these points, were they this player's, who holds others now."""
-        better = (await self._source.ahead(board, row.position)).better
-        itself = held is not None and is_better(board, held.points, row.points)
-        return better + 1 - itself
 
     async def _answer_all(self, asked: Sequence[_Asked]) -> list[Reading[Any] | Exception]:
         questions: dict[Board, list[Question[Any]]] = {}
@@ -229,9 +203,7 @@ class Leaderboards:
     async def _read_live(
         self, questions: dict[Board, list[Question[Any]]]
     ) -> dict[Board, list[Reading[Any]]]:
-        boards = [board for board in questions if self._keeper.may_use(board)]
-        if not boards:
-            return {}
+        boards = list(questions)
         try:
             replies = await self.live.read([(board, questions[board]) for board in boards])
         except StoreUnavailable as error:

@@ -1,6 +1,6 @@
-"""The scores' source: where the truth is (SQL, for us), behind a protocol.
+"""The scores' source: what is flushed (SQL, for us), behind a protocol.
 
-Everything here can be implemented over any database that locks a row and reads in an order.
+Everything here can be implemented over any database that has transactions and reads in an order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..once import Once
+from ..writes import Progress
 from .board import Board
 from .points import Points, Position, Standing
 
@@ -25,7 +26,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a submission did, committed. `version` is the board's after it.
+    """What a submission did. `version` is the board's after it.
 
     `before` is None for a player's first submission. When nothing changed, `before == after`.
     `is_repeated`: it was done earlier, and this is what it did then.
@@ -69,27 +70,21 @@ class Ahead:
 
 
 class ScoreSource(Protocol):
-    """The truth. `submit` and `version` raise LookupError for a board that does not exist.
+    """What is flushed. `version` raises LookupError for a board that does not exist.
 
-    `submit` is one transaction that holds the board's row from before its first read until its
-    commit, and so is `remove`. `changed` sees one state of the board (one statement); every method
-    is an index scan.
+    Every read sees one state of the board (one statement), and is an index scan.
     """
 
-    async def submit(self, board: Board, submission: Submission) -> Change:
-        """Apply the board's operator and commit. Raises ScoreRefusedError.
+    def progress(self, key: str) -> Progress:
+        """How far the stream of the board `key` is applied, and how it is.
 
-        If the points change: the board's version grows by one, and is the row's version and
-        sequence. With `submission.once` what it comes to is committed with it, and returned again:
-        `KeyReusedError` if that was another submission.
+        Its operation is `STANDING`, of the one field `FIELD`; its `apply` writes what `flushed`
+        makes of the changes. A row that is there is replaced.
         """
         ...
 
-    async def remove(self, board: Board, player: str) -> int | None:
-        """Remove a player's row and commit: the board's version grows by one, and is returned.
-
-        None where the player has no row.
-        """
+    async def boards(self, after: str | None, limit: int) -> Sequence[str]:
+        """The keys of boards, in any fixed order, from behind `after`, at most `limit`."""
         ...
 
     async def version(self, board: Board) -> int:
@@ -98,13 +93,6 @@ class ScoreSource(Protocol):
 
     async def size(self, board: Board, bounds: Bounds = EVERYWHERE) -> int:
         """How many players have a row within `bounds.low` and `bounds.high`."""
-        ...
-
-    async def changed(self, board: Board, after: int, limit: int) -> Sequence[Standing] | None:
-        """Rows whose version is above `after`, the lowest version first, at most `limit`.
-
-        None when a player was removed at a version above `after`: rows do not tell of that.
-        """
         ...
 
     async def scan(self, board: Board, after: str | None, limit: int) -> Sequence[Standing]:

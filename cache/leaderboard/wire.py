@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from .board import Board, Order
-from .members import WIDTH, number, points_text, points_width, position_from, position_text
-from .points import Points, Standing
+from .entries import microseconds, moment
+from .members import WIDTH, number, points_width, position_from, position_text
+from .points import Standing
 from .questions import (
     Around,
     Count,
@@ -26,8 +26,6 @@ from .questions import (
     placed,
 )
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 # ':' follows a position in a member, and ';' follows ':'.
 _BEHIND: Final = ";"
 # Sorts after every hexadecimal digit.
@@ -49,13 +47,8 @@ def answer(board: Board, question: Question[Any], reply: Any, size: int) -> Any:
 
 def row(board: Board, standing: Standing) -> tuple[str, str, str]:
     """A standing as the writing scripts take it: player, position, time in microseconds."""
-    time = (standing.achieved_at - _EPOCH) // _MICROSECOND
-    return standing.player, position_text(board, standing.position), str(time)
-
-
-def points_or_nothing(board: Board, points: Points | None) -> str:
-    """Points as a script takes them; empty for none."""
-    return "" if points is None else points_text(board, points)
+    time = str(microseconds(standing.achieved_at))
+    return standing.player, position_text(board, standing.position), time
 
 
 def _ask_slice(board: Board, question: Slice) -> Asked:
@@ -135,7 +128,7 @@ def _rows(board: Board, reply: Sequence[Any]) -> tuple[Placed, ...]:
         return ()
     index, better, tuples, *rest = reply
     standings = [
-        _standing(board, player.decode(), held)
+        standing_from(board, player.decode(), held)
         for player, held in zip(rest[::2], rest[1::2], strict=True)
     ]
     return placed(standings, Place(index + 1, better + 1, tuples + 1))
@@ -145,10 +138,11 @@ def _entry(board: Board, player: str, reply: Sequence[Any]) -> Placed | None:
     if not reply:
         return None
     held, index, better, tuples = reply
-    return Placed(_standing(board, player, held), Place(index + 1, better + 1, tuples + 1))
+    return Placed(standing_from(board, player, held), Place(index + 1, better + 1, tuples + 1))
 
 
-def _standing(board: Board, player: str, held: bytes) -> Standing:
+def standing_from(board: Board, player: str, held: bytes) -> Standing:
+    """What a player holds, as copies have it: position, then time."""
     text = held.decode()
     split = points_width(board) + WIDTH
     position = position_from(board, text[:split])
@@ -156,6 +150,6 @@ def _standing(board: Board, player: str, held: bytes) -> Standing:
         player=player,
         points=position.points,
         sequence=position.sequence,
-        achieved_at=_EPOCH + int(text[split:]) * _MICROSECOND,
+        achieved_at=moment(int(text[split:])),
         version=position.sequence,
     )

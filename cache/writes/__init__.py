@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..once import KeyReusedError, Once
 from .appending import Appended
 from .dead_letters import DeadLetter, DeadLetters, NoRowError, Parked, Past, Status
-from .errors import NotAcknowledged
+from .errors import NotAcknowledged, may_be_executed
 from .flusher import Counts, Flusher
-from .journal import Journal, Pending, Waiting
+from .journal import Journal, Pending, Waiting, is_before
 from .operation import LAST, SUM, Changes, Entry, Operation, Rule, better_of, folded, merged
 from .progress import (
     Applied,
@@ -56,6 +56,8 @@ __all__ = [
     "WriteBehindSettings",
     "better_of",
     "folded",
+    "is_before",
+    "may_be_executed",
     "merged",
     "of_every_field",
     "script",

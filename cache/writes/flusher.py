@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Counts:
     """What a process did so far: `keys` are rows written, `dropped` keys that had no row, `parked`
-    operations that went to the dead letters, `direct` those that went to SQL past the stream."""
+    operations that went to the dead letters, `direct` those that went to SQL past the stream,
+    `gaps` times that SQL had gone back."""
 
     batches: int = 0
     operations: int = 0
@@ -38,6 +39,7 @@ class Counts:
     dropped: int = 0
     parked: int = 0
     direct: int = 0
+    gaps: int = 0
     failures: int = 0
 
 
@@ -75,6 +77,11 @@ class Flusher:
         self._finishing = asyncio.Event()
 
     # ---- one step ----
+
+    @property
+    def applied(self) -> Applied | None:
+        """How far SQL is, as of the last step; None where that had not the lease."""
+        return None if self._lease is None else self._lease.applied
 
     async def flush(self) -> int:
         """Apply one batch. Returns how many operations: 0 if none wait or another has the lease.
@@ -138,6 +145,7 @@ class Flusher:
     def _report_gap(self, before: Applied, pending: Pending) -> None:
         # Known only now: had the token been void, the trim might have been another's, after us.
         if _has_gap(before, pending):
+            self.counts.gaps += 1
             logger.warning(
                 "write-behind %r: SQL was at %s of the stream %s, but operations up to %s were "
                 "trimmed after their commit: those between are lost. Was the database restored "
@@ -205,9 +213,9 @@ class Flusher:
         while True:
             finishing = self._finishing.is_set()
             try:
-                is_blocked = await self._flush_due(everything=finishing)
+                is_blocked = await self.flush_due(everything=finishing)
                 if finishing and not is_blocked:
-                    return await self._release()
+                    return await self.release()
             except Exception as error:
                 failures += 1
                 self.counts.failures += 1
@@ -222,8 +230,11 @@ class Flusher:
                 failures = 0
                 await self._rest(self._settings.poll, is_blocked=is_blocked)
 
-    async def _flush_due(self, *, everything: bool) -> bool:
-        """Flush until nothing is due. True: something is, but the lease is another's."""
+    async def flush_due(self, *, everything: bool) -> bool:
+        """Flush until nothing is due (`everything`: until nothing waits).
+
+        True: something is, but the lease is another's. Raises as `flush`.
+        """
         while True:
             waiting = await self._journal.peek()
             if everything and not waiting.operations:
@@ -245,7 +256,8 @@ class Flusher:
                 await wanted.wait()
         self._wanted.clear()
 
-    async def _release(self) -> None:
+    async def release(self) -> None:
+        """End the lease, if this flusher has it: others need not wait for its end."""
         if self._lease is not None:
             lease, self._lease = self._lease, None
             await self._progress.release_lease(lease)

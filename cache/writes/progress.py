@@ -99,7 +99,11 @@ class Progress(Protocol):
         """End the lease now, if it still is the current one."""
 
     async def fence(self) -> Applied:
-        """Void every lease (token + 1) and return how far SQL is, as one step."""
+        """Void every lease (token + 1), raise the revision, and return how far SQL is: one step.
+
+        A snapshot from before must not become a live value after it: Redis may have come back
+        without the operations that were committed since, and without the note of their trim.
+        """
 
     async def commit(self, lease: Lease, batch: Batch) -> Committed:
         """Apply the batch and move the progress to `batch.applied`: one transaction.

@@ -114,7 +114,6 @@ class ScoreSubmitted:
     """A submission that was applied."""
 
     slug: str
-    player: str
     result: Submitted
 
 
@@ -151,7 +150,7 @@ async def _entry(root: Outcome[ScoreSubmitted], info: Info) -> Entry | None:
         return None
     ctx = info.context.ctx
     row = await leaderboards.leaderboard(ctx, root.value.slug)
-    placed = None if row is None else await standings.entry(ctx, row, root.value.player)
+    placed = None if row is None else await standings.entry_after(ctx, row, root.value.result)
     return None if placed is None else entry_of(placed)
 
 
@@ -204,7 +203,7 @@ async def _submit(info: Info, data: Annotated[SubmitScoreInput, _IN]) -> Any:
         ctx = info.context.ctx
         key = checked_key(data.idempotency_key)
         result = await leaderboards.submit_score(ctx, data.leaderboard, submission, key)
-        return ScoreSubmitted(data.leaderboard, data.player, result)
+        return ScoreSubmitted(data.leaderboard, result)
 
     return await outcome_of(work())
 
@@ -223,7 +222,8 @@ class LeaderboardMutation:
     )
     submit_score: SubmitScorePayload = uncached(
         _submit,
-        "Apply a score to a player. For staff; and for a user's own, on self-reported boards.",
+        "Apply a score to a player. For staff; and for a user's own, on self-reported boards. "
+        "Every reader sees it at once; it is in the database some seconds later.",
         because=_WRITES,
     )
     remove_player: RemovePlayerPayload = uncached(

@@ -5,28 +5,22 @@ A board is named by its slug; each read is one statement, so it sees one state o
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
-from models.database import locked
 from models.queries.leaderboards import TIES, ScoreColumns
 from models.queries.paging import Key, Ordering, Window, page, past
 from models.tables import Leaderboard, Score
 
 _COLUMNS = ScoreColumns._fields
 _POINTS = ("score", *TIES)
+_PLAYER = ("leaderboard_id", "player")
+_WRITTEN = (*_POINTS, "sequence", "version", "achieved_at")
 
 ScoreRange = tuple[int | None, int | None]
 """The lowest and the highest score, both included; None: any."""
-
-
-class LockedBoard(NamedTuple):
-    """A board whose row this transaction holds."""
-
-    id: int
-    version: int
 
 
 class Place(NamedTuple):
@@ -46,41 +40,38 @@ class Ahead(NamedTuple):
     earlier: int
 
 
-async def lock_board(slug: str) -> LockedBoard | None:
-    """The board, locked until the transaction ends: changes of a board take turns."""
-    # Not `.values`: Tortoise would leave FOR UPDATE out without a word.
-    board = await locked(Leaderboard.filter(slug=slug)).only("id", "version").get_or_none()
-    return None if board is None else LockedBoard(board.id, board.version)
+async def write_places(
+    slug: str, places: Sequence[Place], removed: Collection[str], version: int
+) -> bool:
+    """Write these players' rows, delete those of others, set the board's version.
+
+    For an open transaction. A row that is there is replaced. False: there is no such board.
+    """
+    board = await Leaderboard.filter(slug=slug).only("id").get_or_none()
+    if board is None:
+        return False
+    rows = [
+        Score(
+            leaderboard_id=board.id,
+            player=place.player,
+            **_by_column(place.points),
+            sequence=place.version,
+            version=place.version,
+            achieved_at=place.achieved_at,
+        )
+        for place in places
+    ]
+    await Score.bulk_create(rows, on_conflict=_PLAYER, update_fields=_WRITTEN)
+    if removed:
+        await Score.filter(leaderboard_id=board.id, player__in=list(removed)).delete()
+    await Leaderboard.filter(id=board.id).update(version=version)
+    return True
 
 
-async def write_place(board: LockedBoard, place: Place, *, exists: bool) -> None:
-    """Write a player's row and the version of their (locked) board."""
-    columns: dict[str, Any] = {
-        **_by_column(place.points),
-        "sequence": place.version,
-        "version": place.version,
-        "achieved_at": place.achieved_at,
-    }
-    if exists:
-        await Score.filter(leaderboard_id=board.id, player=place.player).update(**columns)
-    else:
-        await Score.create(leaderboard_id=board.id, player=place.player, **columns)
-    await Leaderboard.filter(id=board.id).update(version=place.version)
-
-
-async def remove_place(board: LockedBoard, player: str) -> int | None:
-    """Remove a player's row from their (locked) board; the version then. None: there is none."""
-    if not await Score.filter(leaderboard_id=board.id, player=player).delete():
-        return None
-    version = board.version + 1
-    await Leaderboard.filter(id=board.id).update(version=version, removed_at=version)
-    return version
-
-
-async def removed_at(slug: str) -> int:
-    """The version at which a player was last removed; 0: none was."""
-    found = await Leaderboard.filter(slug=slug).values_list("removed_at")
-    return int(found[0][0] or 0) if found else 0
+async def slugs(after: str | None, limit: int) -> list[str]:
+    """The slugs of boards in the database's order, from behind ``after``."""
+    boards = Leaderboard.all() if after is None else Leaderboard.filter(slug__gt=after)
+    return [slug for (slug,) in await boards.order_by("slug").limit(limit).values_list("slug")]
 
 
 async def board_version(slug: str) -> int | None:
@@ -97,11 +88,6 @@ async def size(slug: str, scores: ScoreRange = (None, None)) -> int:
 async def held(slug: str, players: Collection[str]) -> list[ScoreColumns]:
     """The rows of these players, in no order."""
     return await _rows(_scores(slug).filter(player__in=list(players)))
-
-
-async def changed(slug: str, after: int, limit: int) -> list[ScoreColumns]:
-    """Rows whose version is above ``after``, the lowest first."""
-    return await _rows(_scores(slug).filter(version__gt=after).order_by("version").limit(limit))
 
 
 async def scan(slug: str, after: str | None, limit: int) -> list[ScoreColumns]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 
-from cache.leaderboard import Board, Operator, Order, Submission
+from cache.leaderboard import Board, Operator, Order, combined
+from models.queries.scores import Place, write_places
 from models.tables import Leaderboard
 from ops.sample.data import SampleBoard
 from resolvers.ids import encode_id
-from resolvers.score_source import SqlScores
 
 
 async def load_board(sample: SampleBoard, users: Mapping[str, int], now: datetime) -> None:
@@ -28,13 +27,16 @@ async def load_board(sample: SampleBoard, users: Mapping[str, int], now: datetim
         order=Order(sample.order),
         ties=tuple(Order(tie.order) for tie in sample.tie_columns),
     )
+    held: dict[str, Place] = {}
+    version = 0
     for submission in sample.submissions:
-        reached_at = now - timedelta(hours=submission.hours_ago)
-        scores = SqlScores(now=partial(_same, reached_at))
         player = encode_id("User", users[submission.player])
-        points = (submission.score, *submission.ties)
-        await scores.submit(board, Submission(player, points))
-
-
-def _same(moment: datetime) -> datetime:
-    return moment
+        before = held.get(player)
+        points = combined(
+            board, None if before is None else before.points, (submission.score, *submission.ties)
+        )
+        if before is None or points != before.points:
+            version += 1
+            reached_at = now - timedelta(hours=submission.hours_ago)
+            held[player] = Place(player, points, version, reached_at)
+    await write_places(sample.slug, list(held.values()), (), version)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cache.errors import StoreUnavailable
 from cache.leaderboard import MAX_VALUE
 from cache.stores.connection import GuardedRedis, open_redis
 from models.tables import Leaderboard, Score
@@ -70,6 +71,11 @@ class Boards:
         query = f'{{ leaderboard(slug: "{board}") {{ window {{ {selection} }} }} }}'
         answer = await self.store.other.ask(query, **variables)
         return answer["leaderboard"]["window"]
+
+    async def flushed(self, board: str = "dash") -> None:
+        """Wait until the database has all that was acknowledged."""
+        flushing = self.store.worker.services.leaderboards.flushing
+        await eventually(lambda: flushing.flush(board))
 
     async def live(self, board: str = "dash") -> None:
         """Wait until both workers read the sorted set."""
@@ -262,6 +268,7 @@ async def test_users_submit_for_themselves_where_that_is_allowed(boards: Boards)
     )
     errors = answer["submitScore"]["errors"]
     assert [error["code"] for error in errors] == ["UNAUTHENTICATED"]
+    await boards.flushed()
     assert await Score.all().count() == 1
 
 
@@ -285,6 +292,7 @@ async def test_a_submission_that_cannot_be(
     assert payload["accepted"] is False
     [error] = payload["errors"]
     assert (error["code"], error["path"]) == (code, path)
+    await boards.flushed()
     assert await Score.all().count() == 0
 
 
@@ -296,6 +304,7 @@ async def test_a_score_is_a_safe_integer(boards: Boards, column: str, value: Any
     answer = await boards.store.worker.post(SUBMIT, boards.staff, input=wanted)
     [error] = answer["errors"]
     assert column in error["message"]
+    await boards.flushed("league")
     assert await Score.all().count() == 0
 
 
@@ -324,10 +333,17 @@ def _ranks(edges: list[Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("is_live", [False, True], ids=["sql", "live"])
-async def test_top_in_every_numbering_and_page_by_page(boards: Boards, is_live: bool) -> None:
+async def test_top_in_every_numbering_and_page_by_page(
+    boards: Boards, is_live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await _ten(boards)
-    if is_live:
-        await boards.live()
+    await boards.flushed()
+    if not is_live:
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(boards.store.other.services.leaderboards.live, "read", away)
     expected = {
         "ORDINAL": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
         "COMPETITION": [1, 1, 3, 4, 4, 4, 7, 8, 9, 9],
@@ -579,3 +595,55 @@ async def test_a_score_that_is_sent_again_with_its_key_counts_once(boards: Board
     [error] = (await submit(store.worker, 6))["errors"]
     assert (error["code"], error["path"]) == ("IDEMPOTENCY_MISMATCH", ["input", "idempotencyKey"])
     assert (await submit(store.worker, 5, key=None))["entry"]["score"] == 15
+
+
+async def test_a_score_is_seen_at_once_everywhere_and_flushed_later(boards: Boards) -> None:
+    for score in range(1, 6):
+        await boards.submit("dash", "p", score)
+        for worker in (boards.store.worker, boards.store.other):
+            query = '{ leaderboard(slug: "dash") { window { entry(player: "p") { score } } } }'
+            window = (await worker.ask(query))["leaderboard"]["window"]
+            assert window["entry"] == {"score": score}
+    assert await Score.all().count() == 0
+    await boards.flushed()
+    [row] = await Score.all()
+    assert (row.score, row.sequence, (await Leaderboard.get(slug="dash")).version) == (5, 5, 5)
+
+
+async def test_without_redis_nothing_is_written_and_it_says_so(
+    boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await boards.submit("dash", "p", 1)
+    await boards.flushed()
+    live = boards.store.worker.services.leaderboards.live
+
+    async def unsent(*_: object) -> None:
+        raise StoreUnavailable("away", sent=False)
+
+    async def unanswered(*_: object) -> None:
+        raise StoreUnavailable("no answer in time")
+
+    for error, words in ((unsent, "was not"), (unanswered, "may or may not")):
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "change", error)
+            payload = await boards.submit("dash", "p", 9)
+            assert (payload["accepted"], payload["entry"], payload["windows"]) == (False, None, [])
+            assert [it["code"] for it in payload["errors"]] == ["UNAVAILABLE"]
+            assert words in payload["errors"][0]["message"]
+            removal = await _remove(boards, "p")
+            assert [it["code"] for it in removal["errors"]] == ["UNAVAILABLE"]
+    assert (await boards.window('entry(player: "p") { score }'))["entry"] == {"score": 1}
+
+
+async def test_the_entry_of_a_submission_when_its_copy_is_gone_a_moment_later(
+    boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what was acknowledged: the database does not have it yet."""
+    await boards.submit("dash", "q", 9)
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(boards.store.worker.services.leaderboards.live, "read", away)
+    payload = await boards.submit("dash", "p", 7)
+    assert (payload["entry"]["score"], payload["entry"]["rank"]) == (7, 2)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations import operations as ops
 from tortoise.migrations.autodetector import MigrationAutodetector
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.migrations.recorder import MigrationRecorder
 
 from models import migrations
@@ -21,7 +23,9 @@ from models.database import (
     migrate,
     tortoise_config,
 )
-from models.tables import Product
+from models.tables import Direction, Leaderboard, Operator, Product, Score
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 MIGRATE = (
     "import asyncio, sys; from models.database import migrate; asyncio.run(migrate(sys.argv[1]))"
@@ -111,3 +115,37 @@ def test_columns_that_come_later_fit_rows_that_are_there():
         added = [it for it in module.Migration.operations if isinstance(it, ops.AddField)]
         fits = (it.field.null or it.field.has_db_default() for it in added)
         assert all(fits), path.name
+
+
+@pytest.fixture
+async def board_of_0005(empty_url, monkeypatch):
+    """A database as of migration 0005, with a score on a board."""
+    whole = MigrationExecutor.migrate
+
+    async def until_0005(executor: MigrationExecutor, **options):
+        await whole(executor, [MigrationTarget("models", "0005_dead_letters")], **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MigrationExecutor, "migrate", until_0005)
+        await migrate(empty_url)
+    await connect(empty_url)
+    board = await Leaderboard.create(
+        slug="b", name="B", operator=Operator.SET, order=Direction.DESC, version=7,
+        created_at=LONG_AGO,
+    )  # fmt: skip
+    await Score.create(
+        leaderboard=board, player="ada", score=5, sequence=7, version=7, achieved_at=LONG_AGO
+    )
+    await disconnect()
+    return empty_url
+
+
+async def test_scores_outlive_the_column_that_is_dropped_beside_them(board_of_0005):
+    """On SQLite a table that is built anew takes with it what refers to it."""
+    await migrate(board_of_0005)
+    await connect(board_of_0005)
+    try:
+        assert await Score.all().values_list("player", "score") == [("ada", 5)]
+        assert (await Leaderboard.get(slug="b")).version == 7
+    finally:
+        await disconnect()

@@ -8,6 +8,7 @@ import random
 import signal
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -15,6 +16,7 @@ import asyncpg
 
 from resolvers.ids import encode_id
 from tests.history.records import Fault, History
+from tests.nemesis.goods import LARGEST_SCORE
 from tests.nemesis.shop import Server, Shop
 from tests.support.proxy import Link, Proxy
 
@@ -69,9 +71,17 @@ async def redis_paused(shop: Shop, _: History, chance: random.Random) -> None:
 
 async def redis_emptied(shop: Shop, history: History, chance: random.Random) -> None:
     """Everything is gone, in the same process."""
-    for product, amount in await shop.empty_redis():
-        key = f"views:{encode_id('Product', int(product))}"
-        history.lost.setdefault(key, []).append((time.monotonic(), amount))
+    scores: dict[str, list[int]] = defaultdict(list)
+    for kind, key, payload in await shop.empty_redis():
+        if kind == "score":
+            scores[f"score:{key}"].append(int(payload.partition(":")[0]))
+        else:
+            views = f"views:{encode_id('Product', int(key))}"
+            history.lost.setdefault(views, []).append((time.monotonic(), int(payload)))
+    for player, held in scores.items():
+        # Entries of a board say what a player holds; the first one of them added something, too.
+        amount = held[-1] - held[0] + LARGEST_SCORE
+        history.lost.setdefault(player, []).append((time.monotonic(), amount))
 
 
 async def database_crashed(shop: Shop, _: History, chance: random.Random) -> None:

@@ -20,6 +20,8 @@ from resolvers.sessions import LIFETIME, digest_of
 from tests.history.records import Counter, History
 
 BOARD = "nemesis"
+LARGEST_SCORE = 9
+"""What one submission adds at most."""
 PRICE = 10
 """What a piece that is ordered costs, in whole units: so many points it brings."""
 STOCK = 10_000_000

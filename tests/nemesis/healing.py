@@ -34,7 +34,7 @@ async def heal(shop: Shop) -> None:
                 await asyncio.sleep(0.1)
     while backlog := await shop.backlog():
         if time.monotonic() > ends:
-            raise RuntimeError(f"{backlog} views wait to be flushed")
+            raise RuntimeError(f"{backlog} views and scores wait to be flushed")
         await asyncio.sleep(0.1)
 
 

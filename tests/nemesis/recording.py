@@ -141,8 +141,13 @@ class Recorder:
         self.read(exchange, key, status, version=RANKS[status], fields=2)
 
     def scores(self, exchange: Exchange) -> None:
-        """Players' entries on the board; one who has none has 0."""
+        """Players' entries on the board; one who has none has 0.
+
+        An answer from the database says so: it may lack what is not flushed.
+        """
         window = ((exchange.part("leaderboard") or {}).get("window")) or {}
+        if window.get("freshness") != "LIVE":
+            return
         for player, entry in zip(self._goods.players, window.get("entries", ()), strict=False):
             if entry is not None or exchange.is_whole:
                 count = 0 if entry is None else entry["score"]

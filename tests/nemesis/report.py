@@ -36,7 +36,7 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"stale, faults  {_distribution(found.ages_in_faults)}"
     yield f"went back      {found.went_back:,} reads, where promise 3 leaves it open"
     lost = sum(amount for lost in history.lost.values() for _, amount in lost)
-    yield f"in Redis when emptied  {lost} views"
+    yield f"in Redis when emptied  {lost} views and points"
     yield f"compared       {len(history.finals):,} keys with the database, at each worker"
     yield f"violations     {found.count}: {_tally(found.tally)}"
     yield from (f"  {violation}" for violation in found.violations)

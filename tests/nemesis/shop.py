@@ -33,13 +33,15 @@ APP = "tests.nemesis.watched:create_app"
 
 _TAKE = """
 local found = {}
-for _, key in ipairs(redis.call('KEYS', '*{wb:product-views*:stream')) do
-    for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
-        found[#found + 1] = entry[2]
+for kind, pattern in pairs({views = '*{wb:product-views*:stream', score = '*:lb2:*:stream'}) do
+    for _, key in ipairs(redis.call('KEYS', pattern)) do
+        for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
+            found[#found + 1] = {kind, entry[2][2], entry[2][4]}
+        end
     end
 end
 """
-"""What waits to be flushed."""
+"""What waits to be flushed: of what kind, its key, and what is said of that."""
 
 
 class Server:
@@ -124,19 +126,17 @@ class Shop:
         """The path of the SQLite file."""
         return self.database_url.removeprefix("sqlite://")
 
-    async def empty_redis(self) -> list[tuple[str, int]]:
-        """Remove everything from Redis; the views that were in its stream at that moment."""
+    async def empty_redis(self) -> list[tuple[str, str, str]]:
+        """Remove everything from Redis; kind, key and payload of what waited at that moment."""
         async with Redis.from_url(self.valkey.url) as redis:
             entries: Any = await redis.eval(_TAKE + "redis.call('FLUSHALL') return found", 0)
         lost = []
-        for entry in entries:
-            fields = dict(zip(entry[::2], entry[1::2], strict=True))
-            if b"n" in fields:
-                lost.append((fields[b"k"].decode(), int(fields[b"n"])))
+        for kind, key, payload in (entry for entry in entries if len(entry) == 3):
+            lost.append((kind.decode(), key.decode(), payload.decode()))
         return lost
 
     async def backlog(self) -> int:
-        """How many views are in Redis and not trimmed: SQL may lack them."""
+        """How many views and scores are in Redis and not trimmed: SQL may lack them."""
         async with Redis.from_url(self.valkey.url) as redis:
             number: int = await redis.eval(_TAKE + "return #found", 0)
         return number

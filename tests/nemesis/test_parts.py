@@ -71,11 +71,19 @@ def test_what_is_there_and_said_not_to_be_is_a_read_of_it() -> None:
 def test_null_beside_an_error_is_no_value() -> None:
     history = History(initial={"place:p": ("red", 1)})
     recorder = Recorder(Client(1, Log(history, Goods(players=["ada"]))))
-    board = {"leaderboard": {"window": {"entries": [None]}}}
+    board = {"leaderboard": {"window": {"freshness": "LIVE", "entries": [None]}}}
     for is_whole, read in ((False, []), (True, ["place:p", "score:ada"])):
         recorder.product(exchange({}, is_whole=is_whole), row(category=None))
         recorder.scores(exchange(board, is_whole=is_whole))
         assert [one.key for one in history.reads] == read
+
+
+def test_what_a_board_shows_from_the_database_is_no_promise() -> None:
+    history = History()
+    recorder = Recorder(Client(1, Log(history, Goods(players=["ada"]))))
+    window = {"freshness": "REBUILDING", "entries": [{"player": "ada", "score": 3}]}
+    recorder.scores(exchange({"leaderboard": {"window": window}}))
+    assert history.reads == []
 
 
 def test_an_outage_lasts_until_redis_is_back_or_the_worker_starts_anew() -> None:

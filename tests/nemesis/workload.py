@@ -11,7 +11,7 @@ import httpx
 from tests.history.records import Outcome
 from tests.nemesis import documents
 from tests.nemesis.clients import PATIENCE, Client, Exchange, Log
-from tests.nemesis.goods import BOARD, PRICE, STAFF, label, price
+from tests.nemesis.goods import BOARD, LARGEST_SCORE, PRICE, STAFF, label, price
 from tests.nemesis.recording import RANKS, Recorder
 from tests.nemesis.shop import Server
 
@@ -193,7 +193,7 @@ class Lane:
 
     async def score(self) -> None:
         players = self._random.sample(self._goods.players, 2)
-        amounts = [self._random.randint(1, 9) for _ in players]
+        amounts = [self._random.randint(1, LARGEST_SCORE) for _ in players]
         asked = {
             name: {"leaderboard": BOARD, "player": player, "score": amount}
             for name, player, amount in zip("ab", players, amounts, strict=True)

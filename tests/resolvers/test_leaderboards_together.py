@@ -4,12 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
 
 from cache.leaderboard import Board, Leaderboards, Submission
+from cache.stores.connection import open_redis
 from models.tables import Leaderboard
 from resolvers.score_source import SqlScores
-from tests.support.boards import BEGIN, BOARDS, live, naive_rows, random_submissions, shown
+from tests.support.boards import (
+    BEGIN,
+    BOARDS,
+    drained,
+    live,
+    naive_rows,
+    random_submissions,
+    shown,
+)
 from tests.support.football import final, league, leagues, play, table
 
 
@@ -28,13 +36,16 @@ async def created(board: Board) -> Board:
 
 @pytest.fixture
 async def processes(
-    database: str, redis: Redis, key_prefix: str
+    database: str, redis_url: str, key_prefix: str
 ) -> AsyncIterator[tuple[Leaderboards, Leaderboards]]:
     """The leaderboards of two processes."""
-    made = tuple(Leaderboards(redis, SqlScores(), key_prefix) for _ in range(2))
+    clients = [open_redis(redis_url, budget=5.0) for _ in range(2)]
+    made = tuple(Leaderboards(client, SqlScores(), key_prefix) for client in clients)
     yield made[0], made[1]
     for boards in made:
         await boards.aclose()
+    for client in clients:
+        await client.aclose()
 
 
 @pytest.mark.parametrize("name", ["best", "set", "league"])
@@ -50,11 +61,14 @@ async def test_200_submissions_at_once_from_two_processes(
     await asyncio.gather(
         *(processes[at % 2].submit(board, each) for at, each in enumerate(submissions))
     )
+    shows = [await shown(boards, board) for boards in processes]
+    assert shows[0] == shows[1]
+    await drained(processes[0], board)
     source = SqlScores()
     truth = naive_rows(board, await source.scan(board, None, 1000))
     for boards in processes:
         assert (await live(boards, board)).version == await source.version(board)
-        assert await shown(boards, board) == truth
+        assert await shown(boards, board) == truth == shows[0]
 
 
 async def test_each_process_sees_what_the_other_acknowledged(
@@ -74,6 +88,11 @@ async def test_the_final_tables_of_leagues(
     played = dict(list(leagues().items())[::7])
     boards = [await created(league(slug)) for slug in played]
     await asyncio.gather(*(play(processes, board, played[board.key]) for board in boards))
+    source = SqlScores()
     for board in boards:
         for process in processes:
             assert await final(process, board) == table(played[board.key])
+        await drained(processes[1], board)
+        rows = naive_rows(board, await source.scan(board, None, 1000))
+        flushed = [(it.place.competition, it.standing.player, it.standing.points) for it in rows]
+        assert flushed == table(played[board.key])

@@ -1,9 +1,7 @@
 """The scores in SQL answer like the naive source in memory, on both databases."""
 
-import asyncio
-import itertools
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,14 +12,16 @@ from cache.leaderboard import (
     Bounds,
     Operator,
     Order,
+    Points,
     Position,
-    ScoreRefusedError,
     Standing,
-    Submission,
 )
+from cache.writes import Applied, Batch, Entry
+from models.database import transaction
+from models.queries.scores import Place, write_places
 from models.tables import Leaderboard, Score
 from resolvers.score_source import SqlScores
-from tests.support.boards import BEGIN, BOARDS, MemoryScores, random_submissions
+from tests.support.boards import BEGIN, BOARDS, MemoryScores, Model, random_submissions
 
 
 async def created(board: Board) -> Board:
@@ -38,25 +38,36 @@ async def created(board: Board) -> Board:
     return board
 
 
-class Clock:
-    """The times that `MemoryScores` uses."""
+def place(row: Standing) -> Place:
+    return Place(row.player, row.points, row.version, row.achieved_at)
 
-    def __init__(self) -> None:
-        self._ticks: Iterator[int] = itertools.count()
 
-    def __call__(self) -> datetime:
-        return BEGIN + timedelta(microseconds=next(self._ticks))
+async def written(board: Board, *rows: Standing, removed: Sequence[str] = ()) -> None:
+    """What a flush of these standings writes."""
+    version = max((row.version for row in rows), default=0)
+    async with transaction():
+        assert await write_places(board.key, [place(row) for row in rows], removed, version)
+
+
+def standing(player: str, points: Points, version: int) -> Standing:
+    return Standing(player, points, version, BEGIN + timedelta(microseconds=version), version)
 
 
 @pytest.fixture(params=BOARDS)
 async def pair(request: Any, database: str) -> tuple[Board, SqlScores, MemoryScores]:
     """A board with the same 60 submissions in both sources, beside another one."""
-    board = await created(BOARDS[request.param])
-    sql, memory = SqlScores(Clock()), MemoryScores(board)
+    board, model = await created(BOARDS[request.param]), Model()
+    sql, memory = SqlScores(), MemoryScores(board)
+    table = memory.table(board.key)
     for submission in random_submissions(board, seed=7, count=60):
-        assert await sql.submit(board, submission) == await memory.submit(board, submission)
+        held = model.submit(board, submission)
+        table.rows[held.player] = standing(held.player, held.points, held.version)
+        table.version = model.versions[board.key]
+        await written(board, table.rows[held.player])
+    async with transaction():
+        await write_places(board.key, (), (), table.version)
     other = await created(Board("other", board.operator, board.order, board.ties))
-    await SqlScores().submit(other, Submission("player-1", (1,) * len(board.orders)))
+    await written(other, standing("player-1", (1,) * len(board.orders), 1))
     return board, sql, memory
 
 
@@ -99,14 +110,6 @@ async def test_every_row_is_scanned_once(pair: Pair) -> None:
     )
 
 
-async def test_changes_come_in_their_order(pair: Pair) -> None:
-    board, sql, memory = pair
-    for after in range(0, await memory.version(board) + 1, 4):
-        for limit in (2, 100):
-            expected = await memory.changed(board, after, limit)
-            assert await sql.changed(board, after, limit) == expected
-
-
 async def test_rows_by_player(pair: Pair) -> None:
     board, sql, memory = pair
     players = ["player-3", "nobody", "player-1"]
@@ -114,46 +117,63 @@ async def test_rows_by_player(pair: Pair) -> None:
     assert await sql.held(board, []) == {}
 
 
-async def test_what_changes_nothing_writes_nothing(database: str) -> None:
-    board, source = await created(BOARDS["best"]), SqlScores()
-    first = await source.submit(board, Submission("ada", (5,)))
-    for score in (5, 4):
-        again = await source.submit(board, Submission("ada", (score,)))
-        assert not again.changed
-        assert again.after == first.after
-    assert await source.version(board) == 1
-
-
-async def test_a_sum_out_of_range_is_refused_and_nothing_is_written(database: str) -> None:
-    board, source = await created(BOARDS["golf"]), SqlScores()
-    await source.submit(board, Submission("ada", (MAX_VALUE,)))
-    with pytest.raises(ScoreRefusedError):
-        await source.submit(board, Submission("ada", (1,)))
-    assert await source.version(board) == 1
-    assert (await Score.get(player="ada")).score == MAX_VALUE
-    edge = await source.submit(board, Submission("ada", (-MAX_VALUE,)))
-    assert edge.after.points == (0,)
-
-
 async def test_names_are_told_apart_byte_by_byte(database: str) -> None:
     board, source = await created(BOARDS["set"]), SqlScores()
     names = ["a", "A", "ä", "a\u0308", " a", "a ", "%", "_", "'", '"', "\\", "日本", "\n", "x" * 64]
-    for at, name in enumerate(names):
-        await source.submit(board, Submission(name, (at, 0, 0, 0)))
+    await written(board, *(standing(name, (at, 0, 0, 0), at + 1) for at, name in enumerate(names)))
     held = await source.held(board, names)
     assert {name: row.points[0] for name, row in held.items()} == {
         name: at for at, name in enumerate(names)
     }
 
 
-async def test_submissions_at_once_take_turns(database: str) -> None:
-    board, source = await created(BOARDS["league"]), SqlScores()
-    changes = await asyncio.gather(
-        *(source.submit(board, Submission(f"p{at % 5}", (1, 2, 3))) for at in range(40))
-    )
-    assert sorted(change.version for change in changes) == list(range(1, 41))
-    held = await source.held(board, [f"p{at}" for at in range(5)])
-    assert {row.points for row in held.values()} == {(8, 16, 24)}
+async def test_the_largest_numbers(database: str) -> None:
+    board, source = await created(BOARDS["set"]), SqlScores()
+    edges = (MAX_VALUE, -MAX_VALUE, 0, -1)
+    await written(board, standing("ada", edges, MAX_VALUE))
+    assert (await source.held(board, ["ada"]))["ada"] == standing("ada", edges, MAX_VALUE)
+    assert await source.version(board) == MAX_VALUE
+
+
+async def test_a_row_is_replaced_and_a_player_removed(database: str) -> None:
+    board, source = await created(BOARDS["best"]), SqlScores()
+    other = await created(Board("other", board.operator, board.order, board.ties))
+    for one in (board, other):
+        await written(one, standing("ada", (1,), 1), standing("bob", (2,), 2))
+    await written(board, standing("ada", (5,), 4), removed=["bob", "nobody"])
+    assert await source.scan(board, None, 10) == [standing("ada", (5,), 4)]
+    assert await source.version(board) == 4
+    assert await source.size(other) == 2
+
+
+async def test_a_batch_of_a_thousand(database: str) -> None:
+    board, source = await created(BOARDS["set"]), SqlScores()
+    rows = [standing(f"p{at:04}", (at, 1, 2, 3), at + 1) for at in range(1000)]
+    await written(board, *rows)
+    await written(board, *(standing(row.player, (0, 0, 0, 0), 2000) for row in rows[:10]))
+    assert await source.size(board) == 1000
+    found = await source.scan(board, None, 1000)
+    assert [row.points for row in found[:11]] == [(0, 0, 0, 0)] * 10 + [(10, 1, 2, 3)]
+
+
+async def test_boards_are_listed_by_page(database: str) -> None:
+    source = SqlScores()
+    for board in BOARDS.values():
+        await created(board)
+    found: list[str] = []
+    while page := await source.boards(found[-1] if found else None, 2):
+        found += page
+    assert sorted(found) == sorted(BOARDS)
+
+
+async def test_what_is_flushed_for_a_board_that_is_gone_is_dropped(database: str) -> None:
+    progress = SqlScores().progress("gone")
+    lease = await progress.take_lease("me", 10.0)
+    assert lease is not None
+    entry = Entry("5-1", "ada", "standing", "7:1:1000000")
+    committed = await progress.commit(lease, Batch(Applied("epoch", "5-1"), [entry]))
+    assert committed.dropped == {"ada"}
+    assert await Score.all().count() == 0
 
 
 async def test_an_unknown_board_is_an_error(database: str) -> None:
@@ -161,21 +181,6 @@ async def test_an_unknown_board_is_an_error(database: str) -> None:
     source = SqlScores()
     with pytest.raises(LookupError, match="no leaderboard 'nowhere'"):
         await source.version(board)
-    with pytest.raises(LookupError, match="no leaderboard 'nowhere'"):
-        await source.submit(board, Submission("ada", (1,)))
     assert await source.ahead(board, Position((1,), 1)) == await MemoryScores(board).ahead(
         board, Position((1,), 1)
     )
-
-
-async def test_a_removal_is_told_to_whoever_catches_up(pair: Pair) -> None:
-    board, sql, memory = pair
-    [row, *_] = memory.rows(board)
-    player, before = row.standing.player, await sql.version(board)
-    assert await sql.remove(board, player) == await memory.remove(board, player) == before + 1
-    assert await sql.remove(board, player) is None
-    assert await sql.changed(board, before, 10) is None
-    assert await sql.changed(board, before + 1, 10) == []
-    assert await sql.size(board) == await memory.size(board)
-    with pytest.raises(LookupError):
-        await sql.remove(Board("none", board.operator, board.order), player)

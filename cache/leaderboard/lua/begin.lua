@@ -1,9 +1,11 @@
--- KEYS: the build. ARGV: id, layout, lease in ms. Reply: 1, or 0 while another build runs.
+-- KEYS: the stream and its meta hash, the live copy, the build's four. ARGV: layout, lease (ms).
+-- Reply: {'closed', incarnation}; {'kept'} where there is a usable copy; {'begun'}.
 
-local here = incarnation()
-if redis.call('HGET', KEYS[1], 'incarnation') == here then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'incarnation', here, 'layout', ARGV[2],
-  'size', '0', 'distinct', '0', 'floor', '0')
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
+local build = copy_of(7)
+local here = world()
+if not here then return { 'closed', incarnation() } end
+if usable(copy_of(3), ARGV[1]) then return { 'kept' } end
+redis.call('DEL', build.meta, build.members, build.players, build.tuples)
+redis.call('HSET', build.meta, 'world', here, 'layout', ARGV[1], 'size', '0', 'distinct', '0')
+redis.call('PEXPIRE', build.meta, ARGV[2])
+return { 'begun' }

@@ -1,9 +1,13 @@
--- KEYS: the build and its three parts. ARGV: id, width, lease in ms, then rows.
--- Reply: 1, or 0 when the build is lost.
+-- KEYS: the stream and its meta hash, the build's four. ARGV: width, lease (ms), then rows: player,
+-- position, time. Reply: {'loaded'}, or {'lost'} when the build cannot go on.
 
-local copy = copy_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-local state = building(copy, ARGV[1])
-if not state then return 0 end
-put_all(copy, tonumber(ARGV[2]), 4, state)
-expire(copy, tonumber(ARGV[3]))
-return 1
+local copy = copy_of(3)
+local state = building(copy)
+if not state then return { 'lost' } end
+for at = 3, #ARGV, 3 do
+  local row = { player = ARGV[at], position = ARGV[at + 1], time = ARGV[at + 2] }
+  put(copy, tonumber(ARGV[1]), row, state)
+end
+save(copy, state)
+expire(copy, tonumber(ARGV[2]))
+return { 'loaded' }

@@ -1,7 +1,7 @@
--- KEYS: the live copy. ARGV: layout, width, ttl, questions (JSON).
+-- KEYS: the stream and its meta hash, the live copy. ARGV: layout, width, ttl, questions (JSON).
 -- Reply: {'ABSENT'}, or {'LIVE', epoch, version, size, answer, answer, ...} of one state.
 
-local copy = copy_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local copy = copy_of(3)
 local width, ttl = tonumber(ARGV[2]), tonumber(ARGV[3])
 local state = usable(copy, ARGV[1])
 if not state then return { 'ABSENT' } end
@@ -50,7 +50,7 @@ function answer.around(asked)
   local held = redis.call('HGET', copy.players, player)
   if not held then return {} end
   local index = counts(held, player)[1]
-  local start = math.max(0, math.min(index - above, tonumber(state.size) - total))
+  local start = math.max(0, math.min(index - above, state.size - total))
   return rows(redis.call('ZRANGE', copy.members, start, start + total - 1))
 end
 
@@ -73,6 +73,6 @@ function answer.worse(asked)
   return redis.call('ZLEXCOUNT', copy.members, '(' .. string.sub(held, 1, width) .. 'g', '+')
 end
 
-local reply = { 'LIVE', state.epoch, state.version, state.size }
+local reply = { 'LIVE', state.epoch, whole(state.version), state.size }
 for _, asked in ipairs(cjson.decode(ARGV[4])) do reply[#reply + 1] = answer[asked[1]](asked) end
 return reply

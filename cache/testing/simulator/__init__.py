@@ -6,12 +6,12 @@ off, and finds what they are for. `docs/simulator.md` explains it; `python -m` r
 
 from __future__ import annotations
 
-from .checker import Violation
 from .driver import Driver
 from .scenario import Scenario, any_scenario
 from .script import Script
 from .statistics import Statistics
-from .world import Choice, World
+from .stepped import Choice, Violation
+from .world import World
 
 __all__ = [
     "Choice",

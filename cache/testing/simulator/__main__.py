@@ -10,15 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from ...protocol import ALL
-from .checker import Violation
-from .controls import COVERED, names, search
-from .driver import Driver
+from .kinds import CACHES, RECORDS, Kind
 from .network import Server
-from .scenario import HABITS, Scenario, any_scenario
+from .records import RecordWorld
 from .shrink import repeat, shrunk
 from .statistics import Statistics
+from .stepped import SteppedWorld, Violation
 from .world import World
 
 WORLD = 2_000
@@ -33,16 +33,22 @@ Servers = Callable[[World], tuple[Server, Server]]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; 1 if a promise was broken, with what led there."""
     options = _parser().parse_args(arguments)
+    kind = RECORDS if options.records else CACHES
     if options.controls:
-        return _controls()
+        return _controls(kind)
+    if options.records and options.store != "memory":
+        _say("--store is for worlds of caches: leave it out, or --records")
+        return 2
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     _say(f"seed {seed}: {options.steps:,} steps, store {options.store}")
     total, began, number = Statistics(), time.monotonic(), 0
     with _Servers(options.store) as servers:
+        if servers is not None:
+            kind = replace(kind, make=partial(World, servers=servers))
         while total.steps < options.steps:
             steps = min(WORLD, options.steps - total.steps)
             name = f"{seed}/{number}" if options.world is None else options.world
-            if not _run(name, steps, options.without, servers, total):
+            if not _run(kind, name, steps, options.without, total):
                 return 1
             number += 1
             if number % 100 == 0:
@@ -54,17 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(
-    name: str, steps: int, off: Sequence[str], servers: Servers | None, total: Statistics
-) -> bool:
-    scenario = _scenario(name, off)
+def _run(kind: Kind, name: str, steps: int, off: Sequence[str], total: Statistics) -> bool:
+    scenario = kind.scenario(name, off)
     seed = random.Random(name).randrange(2**31)  # noqa: S311 - not for secrets
-    world = World(scenario, seed, servers=servers)
+    world = kind.make(scenario, seed)
     try:
-        Driver(world, seed).run(steps)
+        kind.driver(world, seed).run(steps)
     except Violation as violation:
         world.close()
-        _report(name, scenario, world, violation, shrinks=servers is None)
+        _say(f"world {name}, step {len(world.choices)}: {violation.what}\n{scenario}")
+        _show(kind, scenario, world, violation)
+        without = " ".join(["", "--without", *off]) if off else ""
+        _say(f"again: python -m {__package__} {kind.option}--world {name}{without}")
         return False
     finally:
         world.close()
@@ -73,38 +80,27 @@ def _run(
     return True
 
 
-def _scenario(name: str, off: Sequence[str]) -> Scenario:
-    broken = HABITS.intersection(off)
-    rules = ALL.without(*set(off) - broken)
-    chance = random.Random(name)  # noqa: S311 - not for secrets
-    return replace(any_scenario(chance, rules), broken=broken)
-
-
-def _report(
-    name: str, scenario: Scenario, world: World, violation: Violation, *, shrinks: bool
-) -> None:
-    _say(f"world {name}, step {len(world.choices)}: {violation.what}\n{scenario}")
-    if shrinks:
-        choices = shrunk(scenario, world.seed, world.choices)
-        violation = repeat(scenario, world.seed, choices) or violation
+def _show(kind: Kind, scenario: Any, world: SteppedWorld, violation: Violation) -> None:
+    if kind.make in (World, RecordWorld):  # what a real server does is not done again
+        choices = shrunk(scenario, world.seed, world.choices, kind.make)
+        violation = repeat(scenario, world.seed, choices, kind.make) or violation
         _say(f"the same in {len(choices)} steps:")
     _say("\n".join([*violation.steps[-LINES:], f"violated: {violation.what}"]))
-    _say(f"again: python -m {__package__} --world {name}")
 
 
-def _controls() -> int:
+def _controls(kind: Kind) -> int:
     """The table of `docs/simulator.md`: 1 if a rule has no control."""
     _say("| off | found by | steps | broken |\n| --- | --- | --- | --- |")
     missing = []
-    for name in names():
-        found = search(name)
+    for name in kind.names():
+        found = kind.search(name)
         if found is None:
             missing.append(name)
-            _say(f"| `{name}` | nothing | | {COVERED.get(name, 'unknown why')} |")
+            _say(f"| `{name}` | nothing | | {kind.covered.get(name, 'unknown why')} |")
         else:
             by = "a script" if found.seed is None else f"seed {found.seed}"
             _say(f"| `{name}` | {by} | {found.steps:,} | {found.violation.what} |")
-    return int(missing != list(COVERED))
+    return int(missing != list(kind.covered))
 
 
 def _progress(total: Statistics, began: float) -> None:
@@ -152,7 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="which worlds; chosen, and printed, if not given")
     parser.add_argument("--world", help="one world again, by the name that was printed")
     parser.add_argument(
-        "--store", default="memory", help="memory, or the URL of a Redis or Valkey to use"
+        "--records", action="store_true", help="worlds of records that are written behind"
+    )
+    parser.add_argument(
+        "--store",
+        default="memory",
+        help="memory, or the URL of a Redis or Valkey to use (not with --records)",
     )
     parser.add_argument(
         "--controls", action="store_true", help="switch off each rule, and show what it breaks"

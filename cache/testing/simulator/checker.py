@@ -9,20 +9,12 @@ from ...protocol import MAX_STALENESS
 from .application import STRICT, Seen, parts_of
 from .database import UNKNOWN, Part
 from .knowledge import Floor
+from .stepped import Verdict
 
 if TYPE_CHECKING:
     from .request import Operation, Request
     from .worker import SimulatedWorker
     from .world import World
-
-
-class Violation(AssertionError):  # noqa: N818 - what it names is what it is
-    """A promise was broken; `steps` is what led there."""
-
-    def __init__(self, what: str, steps: Sequence[str] = ()) -> None:
-        super().__init__("\n".join([*steps, f"violated: {what}"]))
-        self.what = what
-        self.steps = steps
 
 
 class Demand(NamedTuple):
@@ -34,19 +26,15 @@ class Demand(NamedTuple):
     """Only of a worker that stays where it is: a split brain promises less."""
 
 
-class Checker:
+class Checker(Verdict):
     """Checks a world's answers against the promises; the first violation is kept."""
 
     def __init__(self, world: World) -> None:
+        super().__init__()
         self._world = world
-        self.violation: str | None = None
 
     def fail(self, request: Request, what: str) -> None:
         self.violated(f"{request.name}: {what}")
-
-    def violated(self, what: str) -> None:
-        if self.violation is None:
-            self.violation = what
 
     # ---- what a request must see ----
 

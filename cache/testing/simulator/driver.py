@@ -2,85 +2,30 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .application import OF_CATEGORIES
 from .database import tag_of
-from .gates import Gate
+from .driving import RandomDriver
 from .health import UNTIMED
 from .request import Operation
-from .world import Choice, World
+from .stepped import Choice
+from .world import World
 
-_ATTEMPTS = 20
 
-
-class Driver:
+class Driver(RandomDriver):
     """Chooses what happens next in `world`."""
 
     def __init__(self, world: World, seed: int) -> None:
+        super().__init__(world, seed)
         self._world = world
         self._scenario = world.scenario
-        self._chance = random.Random(seed)  # noqa: S311 - not for secrets
-        self._slow: dict[Gate, bool] = {}
-
-    def run(self, steps: int) -> None:
-        """So many steps. Raises `Violation`."""
-        for _ in range(steps):
-            self.step()
-        self._world.do(("settle",))
-
-    def step(self) -> None:
-        """One step that can happen."""
-        for _ in range(_ATTEMPTS):
-            if self._world.do(self._choose()):
-                self._world.statistics.steps += 1
-                return
-        self._world.do(("wait", 0.01))
-
-    def _choose(self) -> Choice:
-        scenario, draw = self._scenario, self._chance.random() * 100
-        if draw < scenario.settling:
-            return ("settle",)
-        draw -= scenario.settling
-        if draw < scenario.start:
-            return self._begin()
-        draw -= scenario.start
-        if draw < scenario.fault:
-            return self._fault()
-        draw -= scenario.fault
-        if draw < scenario.wait:
-            return self._wait()
-        return self._open()
-
-    # ---- steps ----
-
-    def _open(self) -> Choice:
-        gates = self._world.openable()
-        if not gates:
-            return self._wait()
-        for _ in range(_ATTEMPTS):
-            gate = self._chance.choice(gates)
-            if not self._is_slow(gate) or self._chance.random() < 0.05:
-                break
-        return ("open", gate.name, self._world.gates.number_of(gate))
-
-    def _is_slow(self, gate: Gate) -> bool:
-        if gate.owner[0] in self._scenario.lagging and gate.due is not None:
-            return gate.at == "state"
-        if not self._scenario.slow:
-            return False
-        if len(self._slow) > 500:
-            self._slow.clear()
-        if gate not in self._slow:
-            self._slow[gate] = self._chance.random() < self._scenario.slow
-        return self._slow[gate]
 
     def _wait(self) -> Choice:
-        seconds = self._chance.choice(self._scenario.waits)
         if not self._scenario.calm:
-            return ("wait", seconds)
+            return super()._wait()
+        seconds = self._chance.choice(self._scenario.waits)
         moment = self._world.health.margin()
         if moment <= 0.001:
             late = min(
@@ -128,9 +73,6 @@ class Driver:
         if name == "move":
             return (name, number, category)
         return (name, category if name in OF_CATEGORIES else number)
-
-    def _pick(self, weights: Mapping[str, float]) -> str:
-        return self._chance.choices(list(weights), list(weights.values()))[0]
 
     # ---- faults ----
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ...errors import StoreUnavailable
-from .gates import Gate, Stage
-from .network import BUDGET
+from .message_faults import ASKED, MessageFaults
 from .server_faults import ServerFaults
 
 if TYPE_CHECKING:
     from .world import World
 
-ASKED = ("state", "entries", "leases")
-"""Where a call may be lost."""
 
-
-class Faults:
+class Faults(MessageFaults):
     """The faults of one world, and how they are healed."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._world = world
         self.servers = ServerFaults(world)
 
@@ -58,13 +54,6 @@ class Faults:
         link.is_cut = not link.is_cut
         return f"{name} {'loses the servers' if link.is_cut else 'reaches the servers again'}"
 
-    def pause(self, name: str) -> str | None:
-        worker = self._world.workers[name]
-        if not worker.is_alive:
-            return None
-        worker.is_paused = not worker.is_paused
-        return f"{name} {'is paused' if worker.is_paused else 'goes on'}"
-
     def crash(self, name: str) -> str | None:
         """A process ends as it is; the next time, it is started again."""
         world = self._world
@@ -96,33 +85,6 @@ class Faults:
         for request in running:
             request.task.cancel()
         return f"{client} hangs up" if running else None
-
-    # ---- messages ----
-
-    def lose(self, name: str, nth: int = 0) -> str | None:
-        """A call fails: it did not get there, or its answer is lost."""
-        gate = self._find(name, nth)
-        if gate is None:
-            return None
-        self._world.gates.refuse(gate, StoreUnavailable(f"the connection broke: {name}"))
-        return f"the connection breaks while {name.removesuffix(' ' + gate.stage.value)}"
-
-    def time_out(self, name: str, nth: int = 0) -> str | None:
-        """A caller waits no more; what it asked for may be done later."""
-        gate = self._find(name, nth)
-        if gate is None or gate.stage is Stage.REPLY or gate.future.done():
-            return None
-        if self._world.now < max(gate.since, gate.due or 0) + BUDGET:
-            return None
-        gate.give_up(StoreUnavailable(f"no answer in time: {name}"))
-        return f"nobody waits any more for {name.removesuffix(' ' + gate.stage.value)}"
-
-    def _find(self, name: str, nth: int) -> Gate | None:
-        gate = self._world.gates.find(name, nth)
-        if gate is None or gate.at not in ASKED:
-            return None
-        worker = self._world.owner_of(gate)
-        return None if worker is None or worker.is_paused else gate
 
     # ---- the database ----
 

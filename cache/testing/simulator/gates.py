@@ -77,6 +77,7 @@ class Gates:
         self.lost: list[Gate] = []
         """Those of processes that are gone: kept, so that no task of theirs is torn down."""
         self.closed = False
+        self._gone: set[str] = set()
         self._loop = loop
         self._lags = lags
 
@@ -105,7 +106,8 @@ class Gates:
     async def _wait(self, gate: Gate) -> Any:
         if self.closed:
             raise asyncio.CancelledError
-        self.pending.append(gate)
+        # A timer of asyncio's may go off in a process that is gone: it gets no further than here.
+        (self.lost if gate.owner in self._gone else self.pending).append(gate)
         try:
             return await gate.future
         except asyncio.CancelledError:
@@ -155,6 +157,7 @@ class Gates:
     def forget(self, owner: str, *, sent: Callable[[Gate], bool]) -> None:
         """A worker is gone: nothing reaches it any more. Of what it asked, `sent` says what may be
         served yet."""
+        self._gone.add(owner)
         left: list[Gate] = []
         for gate in self.pending:
             is_alive = gate.owner != owner or (gate.stage is Stage.REQUEST and sent(gate))

@@ -64,6 +64,13 @@ class SteppedLoop:
             asyncio._set_running_loop(before)
         raise RuntimeError("the tasks never come to rest: one of them polls without waiting")
 
+    def next_timer(self) -> list[float]:
+        """When the next timer goes off, if there is one."""
+        return [min(timer.due for timer in waiting)] if (waiting := self._waiting()) else []
+
+    def _waiting(self) -> list[Timer]:
+        return [timer for timer in self._timers if not timer.cancelled]
+
     def _wake(self) -> None:
         while self._timers and self._timers[0].due <= self.time():
             timer = heapq.heappop(self._timers)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ...protocol import ALL, Rules
+from .pace import Pace
 
 READS: Mapping[str, float] = {
     "item": 6,
@@ -60,39 +61,26 @@ HABITS = frozenset({"w3_lock", "w3_tags", "w4_reload", "f3_primary", "f4_rows"})
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Pace):
     """A kind of world. Weights say how often a kind of thing happens, among its like.
 
-    `start`, `fault` and `wait` are how often in a hundred steps a client begins a request, a fault
-    strikes, and time passes; else something that waits goes on. `calm`: messages are never late,
-    so that everybody must see every write within Δ. `slow` is the share of steps that are rarely
-    chosen, and so are those of the followers of the workers in `lagging`. `dense`: the log's ids
-    are 1, 2, 3 ... `told`: purges in one answer to a follower. `lags`: answers arrive in a step of
-    their own. `separate`: entries are on a server of their own.
+    `calm`: messages are never late, so that everybody must see every write within Δ. `dense`: the
+    log's ids are 1, 2, 3 ... `told`: purges in one answer to a follower. `separate`: entries are
+    on a server of their own.
     """
 
-    workers: int = 2
     clients: int = 3
     items: int = 3
     categories: str = "AB"
-    requests: int = 4
     longest: int = 3
     reads: Mapping[str, float] = field(default_factory=lambda: READS)
     writes: Mapping[str, float] = field(default_factory=lambda: WRITES)
     faults: Mapping[str, float] = field(default_factory=lambda: FAULTS)
     writing: float = 0.3
     anonymous: float = 0.2
-    start: float = 12
-    fault: float = 1
-    wait: float = 6
-    waits: tuple[float, ...] = (0.001, 0.02, 0.06, 0.13, 0.3)
-    slow: float = 0.15
-    lagging: str = ""
-    settling: float = 0.1
     calm: bool = False
     dense: bool = False
     told: int = 1_000
-    lags: bool = True
     separate: bool = False
     rules: Rules = ALL
     broken: frozenset[str] = frozenset()

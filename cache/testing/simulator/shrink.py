@@ -6,18 +6,23 @@ Zeller, Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE TS
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from .checker import Violation
-from .scenario import Scenario
-from .world import Choice, World
+from .stepped import Choice, SteppedWorld, Violation
+from .world import World
+
+Make = Callable[[Any, int], SteppedWorld]
+"""A world, of its scenario and seed."""
 
 MOST = 3_000
 """Worlds that are tried."""
 
 
-def repeat(scenario: Scenario, seed: int, choices: Sequence[Choice]) -> Violation | None:
+def repeat(
+    scenario: Any, seed: int, choices: Sequence[Choice], make: Make = World
+) -> Violation | None:
     """Do these choices in a new world, those that cannot happen left out."""
-    world = World(scenario, seed)
+    world = make(scenario, seed)
     try:
         for choice in choices:
             world.do(choice)
@@ -28,14 +33,14 @@ def repeat(scenario: Scenario, seed: int, choices: Sequence[Choice]) -> Violatio
     return None
 
 
-def shrunk(scenario: Scenario, seed: int, choices: Sequence[Choice]) -> list[Choice]:
+def shrunk(scenario: Any, seed: int, choices: Sequence[Choice], make: Make = World) -> list[Choice]:
     """A part of `choices` that breaks a promise still, and does not if any one is left out.
 
     All of them, if they do not break one again; a part that is longer than need be, after `MOST`.
     """
 
     def breaks(part: Sequence[Choice]) -> bool:
-        return repeat(scenario, seed, part) is not None
+        return repeat(scenario, seed, part, make) is not None
 
     left = list(choices)
     return _minimal(left, breaks) if breaks(left) else left

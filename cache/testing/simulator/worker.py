@@ -17,6 +17,7 @@ from .gates import Gates
 from .knowledge import Floor
 from .network import Link
 from .outbox import SimulatedOutbox
+from .process import Process
 
 if TYPE_CHECKING:
     from .request import Request
@@ -51,7 +52,7 @@ class Parts:
     random: Callable[[], float]
 
 
-class SimulatedWorker:
+class SimulatedWorker(Process):
     """A process that can be paused, cut off, killed and started again.
 
     `parts` makes what its cache needs; `tell` is told its facts.
@@ -66,13 +67,9 @@ class SimulatedWorker:
         rules: Rules,
         tell: Callable[[SimulatedWorker, Fact], None],
     ) -> None:
-        self.name = name
+        super().__init__(name)
         self.link = link
-        self.is_paused = False
-        self.is_alive = False
         self.running: set[Request] = set()
-        """Requests that it serves now."""
-        self.starts = 0
         self.has_lost = True
         """Whether it has not heard of the state server since it lost it, or started."""
         self.regained: Floor = {}
@@ -85,9 +82,7 @@ class SimulatedWorker:
 
     def make(self) -> None:
         """A new process: a new cache, which knows nothing."""
-        self.starts += 1
-        self.is_alive, self.is_paused = True, False
-        self.running = set()
+        self.begin()
         self.has_lost, self.regained = True, {}
         parts = self._parts(self)
         self.outbox = parts.outbox
@@ -105,17 +100,11 @@ class SimulatedWorker:
     async def start(self) -> None:
         await self.cache.start()
 
-    @property
-    def owner(self) -> str:
-        """The name that its calls have; each start has another."""
-        return self.name if self.starts == 1 else f"{self.name}{self.starts}"
-
     def end(self) -> None:
         """The process is killed: whoever it served gets no answer."""
-        self.is_alive = self.is_paused = False
         for request in self.running:
             request.client.requests -= 1
-        self.running = set()
+        super().end()
 
     @property
     def is_quiet(self) -> bool:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from ...facts import Fact
 from ...protocol import Position
-from .checker import Checker, Violation
+from .checker import Checker
 from .client import Client
 from .database import Database, Part, Written, tag_of
 from .faults import Faults
-from .gates import Gate, Gates, Stage
+from .gates import Gate
 from .health import Health
 from .knowledge import Floor, Knowledge
 from .leases import SimulatedLeases
 from .logs import LogWatch
-from .loop import SteppedLoop
 from .making import VIEWERS, calls, cells, in_memory
 from .network import Link, LinkedStore, Place, Server
 from .outbox import SimulatedOutbox
+from .process import Process
 from .request import Operation, Request, current
 from .rest import Rest
 from .scenario import Scenario
-from .statistics import Statistics
+from .stepped import SteppedWorld
 from .worker import Parts, SimulatedWorker, WorkerClock
 
 BEGIN = 1_700_000_000.0
 """The servers' time, in seconds (Unix), when a world begins."""
 
-Choice = tuple[Any, ...]
-"""One step, as plain values: what a scheduler chose, and what repeats it."""
 
-
-class World:
+class World(SteppedWorld):
     """Made of a scenario and a seed; `do` is the only thing that makes anything happen.
 
     `servers` makes the state server and that of the entries, in memory if not given.
@@ -49,20 +43,13 @@ class World:
         *,
         servers: Callable[[World], tuple[Server, Server]] | None = None,
     ) -> None:
+        super().__init__(scenario, seed)
         self.scenario = scenario
-        self.seed = seed
-        self.now = 0.0
-        self.chance = random.Random(seed)  # noqa: S311 - not for secrets
-        self.choices: list[Choice] = []
-        self._notes: list[tuple[int, str | Callable[[], str]]] = []
         self._names = itertools.count(1)
-        self.loop = SteppedLoop(lambda: self.now)
-        self.gates = Gates(self.loop, lags=scenario.lags)
         self.server_offset = self.database_offset = BEGIN
         self.database = Database(self.gates, cells(scenario), self._database_time)
         self.database.lag = int("f4_rows" in scenario.broken)
         self.knowledge = Knowledge(self._versions)
-        self.statistics = Statistics()
         self.loads: list[Position | None] = []
         self.replays: list[tuple[str, Written]] = []
         self.health = Health(self)
@@ -70,8 +57,7 @@ class World:
         self.calls = dict(calls(scenario))
         self.tags = ["other", "namespace:items", *map(tag_of, self.database.history)]
         self.checker = Checker(self)
-        self._logs = LogWatch(self.checker.violated)
-        self._logs.open()
+        self.watch(LogWatch(self.checker.violated))
         state, entries = (servers or in_memory)(self)
         self.primary, self.entries = Place(state), Place(entries)
         self.stored_keys: set[str] = set()
@@ -153,75 +139,32 @@ class World:
 
     # ---- what happens ----
 
-    def do(self, choice: Choice) -> bool:
-        """Let one thing happen, if it can now. Raises `Violation`."""
-        kind, *arguments = choice
-        mark = len(self._notes)
-        self._notes.append((len(self.choices) + 1, ""))
-        action: Callable[..., str | None] = _ACTIONS[kind]
-        said = action(self, *arguments)
-        if said is None:
-            del self._notes[mark:]
-            return False
-        self.choices.append(choice)
-        self._notes[mark] = (len(self.choices), said)
-        self.loop.settle()
-        self.check()
-        return True
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        return self.workers
 
-    def check(self) -> None:
-        """Raise the violation that was found, if one was."""
-        if self.loop.errors:
-            error = self.loop.errors[0]
-            self.checker.violated(
-                f"nobody caught: {error['message']}: {error.get('exception')!r}, "
-                f"{error.get('future')!r}"
-            )
-        if self.checker.violation is not None:
-            raise Violation(self.checker.violation, self.steps())
+    @property
+    def verdict(self) -> Checker:
+        return self.checker
 
-    def steps(self) -> list[str]:
-        """What happened, in words, with numbers."""
-        return [f"{number:5}. {text() if callable(text) else text}" for number, text in self._notes]
+    @property
+    def striking(self) -> Faults:
+        return self.faults
 
-    def note(self, text: str | Callable[[], str]) -> None:
-        """Write down what came of a step."""
-        self._notes.append((len(self.choices) + 1, text))
+    @property
+    def resting(self) -> Rest:
+        return self.rest
 
-    def can_open(self, gate: Gate) -> bool:
-        """Whether a step can happen now: what is sent to a paused process waits for it."""
-        if gate.stage is not Stage.REQUEST:
-            worker = self.owner_of(gate)
-            if worker is None or worker.is_paused:
-                return False
-        return self.gates.is_ready(gate)
+    def time_passed(self) -> None:
+        self.health.time_passed()
 
     def owner_of(self, gate: Gate) -> SimulatedWorker | None:
         """The worker that waits at a gate, if it still lives."""
         worker = self.workers[gate.owner[0]]
         return worker if worker.is_alive and worker.owner == gate.owner else None
 
-    def openable(self) -> list[Gate]:
-        """The gates that can be opened now, oldest first."""
-        return [gate for gate in self.gates.pending if self.can_open(gate)]
-
-    def _open(self, name: str, nth: int = 0) -> str | None:
-        gate = self.gates.find(name, nth)
-        if gate is None or not self.can_open(gate):
-            return None
-        self.open(gate)
-        return name
-
-    def open(self, gate: Gate) -> None:
-        """Let what waits at a gate go on."""
-        self.gates.open(gate, is_alive=self.owner_of(gate) is not None)
-
-    def _wait(self, seconds: float) -> str | None:
-        self.now = round(self.now + seconds, 6)
-        self.health.time_passed()
-        return f"{seconds:g} s pass; it is {self.now:g}"
-
-    def _begin(self, client: str, worker: str, *operations: Operation) -> str | None:
+    def begin(self, client: str, worker: str, *operations: Operation) -> str | None:
+        """A request arrives."""
         who, where = self.clients[client], self.workers[worker]
         if not where.is_alive or where.is_paused:
             return None
@@ -269,23 +212,9 @@ class World:
 
     def close(self) -> None:
         """End every task."""
-        self.gates.closed = True
-        while tasks := asyncio.all_tasks(self.loop.as_loop):
-            for task in tasks:
-                task.cancel()
-            self.loop.settle()
-        self._logs.close()
+        super().close()
         self.faults.servers.close()
 
 
 def _said(operations: Sequence[Operation]) -> str:
     return ", ".join(f"{name}({', '.join(map(str, rest))})" for name, *rest in operations)
-
-
-_ACTIONS: Mapping[str, Callable[..., str | None]] = {
-    "open": World._open,
-    "wait": World._wait,
-    "begin": World._begin,
-    "fault": lambda world, *arguments: world.faults.strike(*arguments),
-    "settle": lambda world: world.rest.settle(),
-}

@@ -7,17 +7,23 @@ import pytest
 from redis.asyncio import Redis
 
 from cache.leaderboard import Leaderboards, Options, Timing
-from tests.support.boards import BOARDS, MemoryScores
+from tests.support.boards import BOARDS, MemoryScores, Model
 
 Process = Callable[[], Leaderboards]
 
-QUICK = Timing(build_again=0.0, first_retry=0.01, last_retry=0.05)
+QUICK = Timing(build_again=0.0, patience=20.0)
 
 
 @pytest.fixture
 def scores() -> MemoryScores:
-    """The truth."""
+    """What is flushed."""
     return MemoryScores(*BOARDS.values())
+
+
+@pytest.fixture
+def model() -> Model:
+    """What is acknowledged."""
+    return Model()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Every answer, from the sorted set and from the source, against the naive order."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,12 +20,24 @@ from cache.leaderboard import (
     Position,
     Question,
     RankOfScore,
+    ScoreRefusedError,
     Slice,
     State,
     Submission,
 )
 from cache.leaderboard.direct import read_source
-from tests.support.boards import ASC, BOARDS, MemoryScores, live, random_submissions, shown
+from tests.support.boards import (
+    ASC,
+    BEGIN,
+    BOARDS,
+    MemoryScores,
+    Model,
+    bare,
+    drained,
+    live,
+    random_submissions,
+    shown,
+)
 
 PLAYERS = tuple(f"player-{at}" for at in range(12))
 
@@ -100,13 +113,16 @@ def _within(score: int, bounds: Slice | Count) -> bool:
 @pytest.mark.parametrize("name", BOARDS)
 @pytest.mark.parametrize("count", [2, 12, 60])
 async def test_every_answer(
-    boards: Leaderboards, scores: MemoryScores, name: str, count: int
+    boards: Leaderboards, scores: MemoryScores, model: Model, name: str, count: int
 ) -> None:
     board = BOARDS[name]
     for submission in random_submissions(board, seed=count, count=count):
         await boards.submit(board, submission)
+        model.submit(board, submission)
+    await drained(boards, board)
     await live(boards, board)
     rows = scores.rows(board)
+    assert bare(rows) == model.rows(board)
     asked, oracle = questions(rows), Oracle(board, rows)
     readings = await asyncio.gather(*(boards.read(board, question) for question in asked))
     direct = await read_source(scores, board, asked)
@@ -124,40 +140,66 @@ async def test_every_answer(
 @pytest.mark.parametrize("name", BOARDS)
 @pytest.mark.parametrize("seed", range(4))
 async def test_it_stays_right_change_by_change(
-    boards: Leaderboards, scores: MemoryScores, name: str, seed: int
+    boards: Leaderboards, scores: MemoryScores, model: Model, name: str, seed: int
 ) -> None:
     board = BOARDS[name]
-    await live(boards, board)
     for submission in random_submissions(board, seed, count=50):
-        before = {row.standing.player: row.place for row in scores.rows(board)}
+        before = {row.standing.player: row for row in model.rows(board)}
         done = await boards.submit(board, submission)
-        rows = scores.rows(board)
-        assert await shown(boards, board) == rows
+        after = model.submit(board, submission)
+        rows = model.rows(board)
+        assert bare(await shown(boards, board)) == rows
         own = next(row for row in rows if row.standing.player == submission.player)
         assert done.rank == own.place.competition
         held = before.get(submission.player)
-        assert done.previous_rank == (None if held is None else held.competition)
-    assert scores.calls.count("scan") <= 2  # built once, empty: everything else was applied
+        assert done.previous_rank == (None if held is None else held.place.competition)
+        assert replace(done.change.after, achieved_at=BEGIN) == after
+        was = done.change.before
+        assert (was and replace(was, achieved_at=BEGIN)) == (held and held.standing)
+        assert done.change.version == model.versions[board.key]
+    assert scores.calls.count("scan") == 1  # built once, empty: everything else was applied
 
 
-async def test_the_largest_numbers_stay_apart(boards: Leaderboards, scores: MemoryScores) -> None:
+async def test_the_largest_numbers_stay_apart(
+    boards: Leaderboards, scores: MemoryScores, model: Model
+) -> None:
     board = BOARDS["set"]
     edges = [MAX_VALUE, MAX_VALUE - 1, 1, 0, -1, -MAX_VALUE + 1, -MAX_VALUE]
-    await live(boards, board)
     for at, value in enumerate(edges):
-        await boards.submit(board, Submission(f"score {at}", (value, 0, 0, 0)))
-        await boards.submit(board, Submission(f"tie {at}", (0, value, value, value)))
-    assert await shown(boards, board) == scores.rows(board)
+        for submission in (
+            Submission(f"score {at}", (value, 0, 0, 0)),
+            Submission(f"tie {at}", (0, value, value, value)),
+        ):
+            await boards.submit(board, submission)
+            model.submit(board, submission)
+    assert bare(await shown(boards, board)) == model.rows(board)
     assert (await boards.read(board, RankOfScore(MAX_VALUE - 1))).answer == 2
+    await drained(boards, board)
+    assert await shown(boards, board) == scores.rows(board)
 
 
 async def test_increments_of_2_to_the_53_do_not_drift(boards: Leaderboards) -> None:
     board = BOARDS["golf"]
-    await live(boards, board)
     for score in (MAX_VALUE, -1, 1, -MAX_VALUE, 1):
         await boards.submit(board, Submission("ada", (score,)))
     (row,) = await shown(boards, board)
     assert row.standing.points == (1,)
+
+
+@pytest.mark.parametrize("values", [(MAX_VALUE, 1), (-MAX_VALUE, -1), (MAX_VALUE, MAX_VALUE)])
+@pytest.mark.parametrize("name", ["golf", "league"])
+async def test_a_sum_out_of_range_is_refused_and_nothing_is_appended(
+    boards: Leaderboards, name: str, values: tuple[int, int]
+) -> None:
+    board, (first, more) = BOARDS[name], values
+    rest = (0,) * len(board.ties)
+    await boards.submit(board, Submission("ada", (*rest, first)))
+    with pytest.raises(ScoreRefusedError, match=str(first + more)):
+        await boards.submit(board, Submission("ada", (*rest, more)))
+    (row,) = await shown(boards, board)
+    assert (row.standing.points, row.standing.version) == ((*rest, first), 1)
+    await drained(boards, board)
+    assert boards.flushing.counts[board.key].operations == 1
 
 
 @pytest.mark.parametrize("player", ["a:b", ":", "é" * 32, "\n\r", "日本", '"\\', "{x}", " "])

@@ -10,9 +10,11 @@ from redis.asyncio import Redis
 
 import cache.leaderboard
 from benchmarks.leaderboards import measure
-from cache.leaderboard import Board, Operator, Order, Timing
+from cache.leaderboard import Board, Operator, Options, Order, Timing
+from cache.leaderboard.flushing import LOOK
 from cache.leaderboard.live import BUILD_LEASE, COPY_TTL
 from cache.leaderboard.rebuild import PAGE
+from cache.leaderboard.waiting import FORGOTTEN, TRUSTED
 from cache.leaderboard.watch import POLL
 from tests.cache.leaderboard.test_races import RACES
 from tests.support.boards import MemoryScores
@@ -29,7 +31,7 @@ async def test_the_example_runs(redis: Redis, key_prefix: str) -> None:
     body = textwrap.indent(example, "    ")
     exec(f"async def example(redis, source, prefix):\n{body}", names)
     await names["example"](redis, source, key_prefix)
-    assert source.tables["spring"].version == 2
+    assert source.tables["spring"].version == 2, "the stop has flushed"
 
 
 def test_each_race_of_the_page_has_a_test_and_no_test_is_without_one() -> None:
@@ -37,18 +39,28 @@ def test_each_race_of_the_page_has_a_test_and_no_test_is_without_one() -> None:
 
 
 def test_the_numbers_are_those_of_the_code() -> None:
-    timing = Timing()
+    timing, writes = Timing(), Options().writes
+    pauses = f"{writes.pause(1):g} s, {writes.pause(2):g} s, … up to {writes.longest_pause:g} s"
     for said in (
         f"{COPY_TTL // 86_400} days after its last use",
         f"{BUILD_LEASE:.0f} s after its last page",
-        f"a lease of {BUILD_LEASE:.0f} s",
-        f"more than {PAGE:,} rows are missing",
-        f"after {timing.first_retry} s, {2 * timing.first_retry} s, … at most every "
-        f"{timing.last_retry:.0f} s",
+        f"page by page ({PAGE:,})",
+        f"at most {writes.max_age:g} s later (`max_age`)",
+        f"{writes.batch:,} submissions to the board wait",
+        f"when {writes.limit:,} submissions to the board wait already (`limit`)",
+        f"no copy for {timing.patience:g} s (`patience`)",
+        f"{timing.patience:g} s at most",
+        f"SQL is not reached in {timing.removal:g} s",
+        f"when the lease ends ({writes.lease:g} s)",
+        f"tried again after {pauses}",
+        f"its last time is {TRUSTED:g} s ago",
+        f"nobody\nhas said it for {FORGOTTEN:g} s",
     ):
-        assert said in TEXT
-    assert POLL == 1.0
+        assert said in TEXT, said
+    assert POLL == LOOK == 1.0
     assert "the watch looks every second" in TEXT
+    assert "read that set every second" in TEXT
+    assert writes.once_ttl == 24 * 3600
 
 
 async def test_the_benchmark_runs(capsys: pytest.CaptureFixture[str]) -> None:

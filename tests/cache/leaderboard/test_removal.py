@@ -1,4 +1,7 @@
-"""A player who is removed is nowhere any more, and comes back by no way."""
+"""A player who is removed is nowhere any more, and comes back by no way.
+
+R9 and R10 of `test_races.py` are the races; these are the promises.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -6,21 +9,25 @@ from collections.abc import Iterable
 import pytest
 from redis.asyncio import Redis
 
-from cache.errors import StoreUnavailable
-from cache.leaderboard import Leaderboards, Placed, Submission
+from cache.leaderboard import Leaderboards, Options, Placed, Submission, Timing
+from cache.writes import NotAcknowledged
 from tests.cache.leaderboard.conftest import Process
-from tests.support.boards import BOARDS, MemoryScores, live, shown
-from tests.support.polling import eventually
+from tests.support.boards import (
+    BOARDS,
+    MemoryScores,
+    Model,
+    bare,
+    drained,
+    live,
+    random_submissions,
+    shown,
+)
 
 BOARD = BOARDS["set"]
 
 
-def score(player: str, value: int) -> Submission:
-    return Submission(player, (value, *(0 for _ in BOARD.ties)))
-
-
 async def submit(boards: Leaderboards, player: str, value: int) -> None:
-    await boards.submit(BOARD, score(player, value))
+    await boards.submit(BOARD, Submission(player, (value, *(0 for _ in BOARD.ties))))
 
 
 def players(rows: Iterable[Placed]) -> list[str]:
@@ -31,101 +38,88 @@ async def test_nobody_sees_them_in_any_process(process: Process, scores: MemoryS
     a, b = process(), process()
     for player, value in (("ada", 3), ("bob", 2), ("eve", 1)):
         await submit(a, player, value)
-    for boards in (a, b):
-        await live(boards, BOARD)
     assert await a.remove(BOARD, "bob")
+    assert "bob" not in scores.tables[BOARD.key].rows
     assert not await a.remove(BOARD, "bob"), "the second time there is nobody"
     for boards in (a, b):
-        assert "bob" not in players(await shown(boards, BOARD))
+        assert players(await shown(boards, BOARD)) == ["ada", "eve"]
         assert (await live(boards, BOARD)).size == 2
         assert await shown(boards, BOARD) == scores.rows(BOARD)
     await submit(a, "bob", 9)
-    assert await shown(b, BOARD) == scores.rows(BOARD), "and may begin anew"
+    assert players(await shown(b, BOARD)) == ["bob", "ada", "eve"], "and may begin anew"
+    await drained(b, BOARD)
+    assert await shown(b, BOARD) == scores.rows(BOARD)
+    assert scores.tables[BOARD.key].version == 5
 
 
-class Deaf(MemoryScores):
-    """The control: rows are told, and removals are not."""
-
-    async def remove(self, board, player):  # type: ignore[no-untyped-def]
-        version = await super().remove(board, player)
-        self._table(board).removed_at = 0
-        return version
-
-
-@pytest.mark.parametrize("source", [MemoryScores, Deaf])
-async def test_a_copy_that_missed_it_is_not_caught_up_from_rows(
-    redis: Redis, key_prefix: str, monkeypatch: pytest.MonkeyPatch, source: type[MemoryScores]
+@pytest.mark.parametrize("name", BOARDS)
+async def test_the_copy_stays_right(
+    process: Process, scores: MemoryScores, model: Model, name: str
 ) -> None:
-    """1. A removes bob, and is killed before it reaches the copy. 2. B submits: the copy lacks
-    a version. 3. B reads the rows that changed since: none of them is bob's."""
-    scores = source(*BOARDS.values())
-    a, b = Leaderboards(redis, scores, key_prefix), Leaderboards(redis, scores, key_prefix)
-    for player, value in (("ada", 3), ("bob", 2)):
-        await submit(b, player, value)
-    await live(b, BOARD)
-    await scores.remove(BOARD, "bob")
-    await submit(b, "eve", 1)
-    found = players(await shown(b, BOARD))
-    assert found == (["ada", "eve"] if source is MemoryScores else ["ada", "bob", "eve"])
-    for boards in (a, b):
-        await boards.aclose()
+    """Submissions and removals by turns: every count of the copy is kept."""
+    board, (a, b) = BOARDS[name], (process(), process())
+    for at, submission in enumerate(random_submissions(board, seed=8, count=60)):
+        await a.submit(board, submission)
+        model.submit(board, submission)
+        if at % 4 == 3:
+            gone = model.rows(board)[at % len(model.rows(board))].standing.player
+            assert await b.remove(board, gone)
+            model.remove(board, gone)
+            await live(a, board)
+        assert bare(await shown(a, board)) == model.rows(board)
+    await drained(a, board)
+    assert bare(scores.rows(board)) == model.rows(board)
 
 
-@pytest.mark.parametrize("source", [MemoryScores, Deaf])
-async def test_a_build_that_has_loaded_them_is_not_installed(
-    redis: Redis, key_prefix: str, source: type[MemoryScores]
+async def test_the_source_is_away(
+    redis: Redis, key_prefix: str, scores: MemoryScores, process: Process
 ) -> None:
-    """1. B builds, has read bob's row. 2. Bob is removed. 3. B reads what changed meanwhile."""
-    scores = source(*BOARDS.values())
-    b = Leaderboards(redis, scores, key_prefix)
-    for player, value in (("ada", 3), ("bob", 2)):
-        await scores.submit(BOARD, score(player, value))
-    gate = scores.hold("scan")
-    await shown(b, BOARD)
-    await gate.reached.wait()
-    await scores.remove(BOARD, "bob")
-    gate.open()
-    await live(b, BOARD)
-    found = players(await shown(b, BOARD))
-    assert found == (["ada"] if source is MemoryScores else ["ada", "bob"])
-    await b.aclose()
+    """They are off the board at once; it is not acknowledged; the source follows."""
+    hasty = Leaderboards(redis, scores, key_prefix, Options(timing=Timing(removal=0.2)))
+    other = process()
+    await submit(hasty, "ada", 3)
+    await submit(hasty, "bob", 2)
+    await drained(hasty, BOARD)
+    scores.failing = OSError("the database is away")
+    with pytest.raises(NotAcknowledged, match="off the leaderboard") as caught:
+        await hasty.remove(BOARD, "bob")
+    assert caught.value.sent
+    assert players(await shown(other, BOARD)) == ["ada"]
+    assert players(scores.rows(BOARD)) == ["ada", "bob"]
+    scores.failing = None
+    scores.progress(BOARD.key).end_leases()  # one was taken, and the reply lost
+    assert await other.remove(BOARD, "bob"), "asked again, it is done"
+    assert players(scores.rows(BOARD)) == ["ada"]
+    assert not await other.remove(BOARD, "bob")
+    await hasty.aclose()
 
 
-async def test_while_redis_is_away_this_process_reads_the_source_and_mends_the_copy(
-    process: Process, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_another_flusher_has_the_lease(process: Process, scores: MemoryScores) -> None:
+    """1. F has read bob's submission, and is paused. 2. Bob is removed: that waits for F."""
     a, b = process(), process()
-    await submit(a, "ada", 3)
     await submit(a, "bob", 2)
-    await live(a, BOARD)
-
-    async def away(*_: object, **__: object) -> None:
-        raise StoreUnavailable("away")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(a.live, "discard", away)
-        patched.setattr(a.live, "apply", away)
-        assert await a.remove(BOARD, "bob")
-        assert players(await shown(a, BOARD)) == ["ada"]
-
-    async def gone() -> bool:
-        return players(await shown(b, BOARD)) == ["ada"]
-
-    await eventually(gone)
+    gate = scores.hold("commit")
+    flushing = asyncio.create_task(a.flushing.flush(BOARD.key))
+    await gate.reached.wait()
+    removing = asyncio.create_task(b.remove(BOARD, "bob"))
+    done, _ = await asyncio.wait([removing], timeout=0.2)
+    assert not done
+    gate.open()
+    assert await removing
+    await flushing
+    assert players(scores.rows(BOARD)) == []
 
 
 async def test_it_goes_on_when_its_client_goes_away(process: Process, scores: MemoryScores) -> None:
     a, b = process(), process()
     await submit(a, "ada", 3)
-    await live(b, BOARD)
-    gate = scores.hold("remove")
+    gate = scores.hold("commit")
     asked = asyncio.create_task(a.remove(BOARD, "ada"))
     await gate.reached.wait()
     asked.cancel()
     gate.open()
     await asyncio.wait({asked})
-
-    async def gone() -> bool:
-        return players(await shown(b, BOARD)) == []
-
-    await eventually(gone)
+    assert players(await shown(b, BOARD)) == []
+    scores.progress(BOARD.key).end_leases()
+    await drained(b, BOARD)
+    assert players(scores.rows(BOARD)) == []

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.polling import eventually
 from tests.support.servers import PostgresTemplate, valkey
 from tests.support.serving import serving
 
@@ -111,17 +113,19 @@ async def test_two_workers_and_a_redis_that_restarts(
                 assert (await until(connection, 5002))["cursor"].partition(":")[0] != "sql"
 
             await asyncio.to_thread(redis.stop)
-            await client.submit(5003)
-            for connection in (one, other):
-                await until(connection, 5003)
+            refused = (await client.ask(SUBMIT, score=5003))["submitScore"]
+            assert refused["accepted"] is False
 
             await asyncio.to_thread(redis.start)
-            await client.submit(5004)
-            for connection in (one, other):
-                await until(connection, 5004)
-            await client.submit(5005)
-            for connection in (one, other):
-                await until(connection, 5005)
+
+            async def is_accepted(score: int) -> bool:
+                answer = await client.ask(SUBMIT, score=score)
+                return bool(answer["submitScore"]["accepted"])
+
+            for score in (5004, 5005):  # by either worker: each has to notice that Redis is back
+                await eventually(partial(is_accepted, score))
+                for connection in (one, other):
+                    await until(connection, score)
 
 
 async def test_clients_that_vanish(tmp_path: Path) -> None:
