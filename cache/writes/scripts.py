@@ -30,7 +30,7 @@ def _text(name: str) -> str:
 
 
 APPEND = script("writes", _text("append"))
-RECONCILE = script("writes", _text("reconcile"))
+RECONCILE = script("frees", _text("reconcile"))  # while it is closed, nothing can be trimmed
 PEEK = script("reads", _text("peek"))
 PENDING = script("reads", _text("pending"))
 TRIM = script("frees", _text("trim"))

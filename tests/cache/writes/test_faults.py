@@ -89,6 +89,23 @@ async def test_a_full_redis_refuses_views_reads_right_and_can_be_flushed_empty(
     assert await sql_views() == {1: 5}
 
 
+async def test_a_full_redis_that_was_restarted_shows_what_waits_and_can_be_flushed_empty(
+    products: int, key_prefix: str
+) -> None:
+    with valkey(maxmemory_policy="noeviction") as server:
+        async with a_worker(server.url, key_prefix) as one:
+            await one.add(1, 3)
+            server.stop()
+            server.start()
+            await until(lambda: _quietly(one.redis.ping))
+            await one.redis.config_set("maxmemory", "1mb")
+            with pytest.raises(NotAcknowledged):
+                await one.add(1)
+            assert await one.read(1) == 3
+            assert await one.flush() == 3
+    assert await sql_views() == {1: 3}
+
+
 async def test_a_write_behind_whose_sql_is_away_acknowledges_nothing_it_cannot_place(
     worker: Workers,
 ) -> None:
