@@ -45,6 +45,9 @@ class Client:
         return await self.evalsha(script.digest, count, *said)
 
 
+_RAISES_IDS = Script("#!lua flags=allow-oom\nreturn redis.call('XSETID', KEYS[1], ARGV[1])")
+
+
 class Both:
     """A real server and a simulated one, which are asked the same."""
 
@@ -76,7 +79,7 @@ class Both:
         stream = self.simulated.data.stream(STREAM)
         if stream is not None and stream.last < (AHEAD, 0):
             stream.last = (AHEAD, 0)
-            await self.real.execute_command("XSETID", STREAM, f"{AHEAD}-0")
+            await _RAISES_IDS.run(self.real, [STREAM], [f"{AHEAD}-0"])  # also one that is full
 
     async def came_back(self, data: RedisData | None = None) -> None:
         """The real server was started again: so is the other."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from ....stores.connection import NotAskedError
@@ -67,9 +66,6 @@ class SimulatedRedis:
 
         try:
             return await self._world.gates.call(self._owner, "state", f"runs {what}", step)
-        except OutOfMemoryError:
-            self._worker.failures += what == "reconcile"  # a full server is not opened
-            raise
         except (RedisConnectionError, RedisTimeout) as error:
             self._worker.failures += 1
             if not self._world.scenario.rules.only_unsent:

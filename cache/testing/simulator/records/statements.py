@@ -57,6 +57,11 @@ class _Statement:
         return self.database.table(self.connection, "letter")
 
 
+def _only(_: _Statement) -> Rows:
+    """`hold` only locks; `bound` is for processes that stop, which here die: nobody waits."""
+    return []
+
+
 def _held(it: _Statement) -> Rows:
     mine = it.row is not None and it.row["owner"] == it.given["owner"]
     return [{}] if it.is_held and not mine else []
@@ -155,8 +160,9 @@ def _remove(it: _Statement) -> Rows:
 
 
 _ALL: Mapping[str, Callable[[_Statement], Rows]] = {
-    "held": _held, "take": _take, "release": _release, "fence": _fence, "advance": _advance,
-    "revise": _revise, "state": _state, "hold": _state, "parked": _parked, "park": _park,
+    "bound": _only, "held": _held, "take": _take, "release": _release, "fence": _fence,
+    "advance": _advance, "revise": _revise, "state": _state, "hold": _only, "parked": _parked,
+    "park": _park,
     "letters": _letters, "status": _status, "count": _count, "listed": _listed, "remove": _remove,
 }  # fmt: skip
 
