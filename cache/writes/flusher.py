@@ -138,7 +138,7 @@ class Flusher:
         # Live values hold what SQL has lost, and each append would renew them: so they are of an
         # older revision from here on. Before the commit, which removes what tells of the loss; none
         # is stored in between. The trim, or whoever rebuilds one, tells Redis.
-        if _has_gap(before, pending):
+        if self._progress.operation.is_live and _has_gap(before, pending):
             known = await self._journal.raise_revision(before.revision)
             await self._progress.raise_revision(known)
 
