@@ -23,7 +23,8 @@ CATEGORIES = (
 
 
 async def test_a_list_of_products(store: Store) -> None:
-    """The page, its count, the rows; then stock, units, views, brands, categories, two parents."""
+    """The page, its count, the rows; then stock, units, brands, categories, a parent; and for the
+    views, which are live values and must all be rebuilt here, three that are of one snapshot."""
     await store.worker.follow()
     await store.worker.ask(PRODUCTS, first=1)  # the counter of views sets itself up once
     await _forget(store)
@@ -34,7 +35,7 @@ async def test_a_list_of_products(store: Store) -> None:
         data = await store.worker.ask(PRODUCTS, first=8)
     assert len(data["products"]["edges"]) == 8
     assert many.count == few.count, many.statements
-    assert many.count <= 10, many.statements
+    assert many.count <= 11, many.statements
 
 
 async def test_a_list_of_orders(store: Store) -> None:
@@ -50,7 +51,7 @@ async def test_a_list_of_orders(store: Store) -> None:
         data = await store.worker.ask(ORDERS, token, first=5)
     assert len(data["me"]["orders"]["edges"]) == 5
     assert many.count == few.count, many.statements
-    assert many.count <= 10, many.statements
+    assert many.count <= 11, many.statements
 
 
 async def test_categories_with_their_products(store: Store) -> None:

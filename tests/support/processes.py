@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for a condition; fails after a deadline."""
     ends = time.monotonic() + seconds
     while not condition():

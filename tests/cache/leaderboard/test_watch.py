@@ -120,8 +120,9 @@ async def test_boards_share_one_connection(slow: Callable[..., Leaderboards]) ->
             watches[board] = await stack.enter_async_context(boards.watch(board))
         doorbells = boards._watches._doorbells
         await eventually(lambda: _subscribed(doorbells, len(BOARDS)))
-        for board, watch in watches.items():
+        for watch in watches.values():
             await eventually(partial(_is, watch, doorbells))
+        for board, watch in watches.items():
             others = {it: other.changes for it, other in watches.items() if it != board}
             seen = watch.changes
             await boards.submit(board, Submission("ada", (1, *(0 for _ in board.ties))))
