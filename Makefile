@@ -21,7 +21,7 @@ serve:  ## the store, on http://127.0.0.1:8000/graphql (PORT=, HOST=, WORKERS= c
 	$(call bootstrap,serve --build-pages)
 
 test:  ## every test but the browser's (ARGS= goes to pytest)
-	$(call bootstrap,--development pytest -m 'not browser' -n 2 $(ARGS))
+	$(call bootstrap,--development pytest -m 'not browser' -n 3 $(ARGS))
 
 browser-test:  ## the GraphiQL page in a real Chromium
 	$(call bootstrap,--development pytest -m browser $(ARGS))

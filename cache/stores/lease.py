@@ -16,6 +16,9 @@ from .wire import milliseconds
 
 _RELEASE = Script.read(__package__ + ".lua", "release.lua")
 
+_LOOK = 1.0
+"""Seconds between two looks at a lease whose release was not heard of."""
+
 
 class RedisLeases:
     """`Leases` on `redis`, one server or a cluster, all of its keys under `prefix`.
@@ -46,7 +49,8 @@ class RedisLeases:
     async def wait(self, key: str, timeout: float) -> bool:  # noqa: ASYNC109 - it ends waiting
         """Wait until the lease is free, at most `timeout` seconds; whether it is.
 
-        Woken by the release, or at the end of the lease: who had it may be gone. False at once
+        Woken by the release, or at the end of the lease: who had it may be gone. It looks once a
+        second, too, in case that a message was lost, as between nodes of a cluster. False at once
         when Redis is away: then the lease protects nothing.
         """
         name = self._name(key)
@@ -74,7 +78,7 @@ class RedisLeases:
             if remaining == -2:  # there is no such key
                 return True
             try:
-                async with asyncio.timeout(min(left, max(remaining, 1) / 1000)):
+                async with asyncio.timeout(min(left, max(remaining, 1) / 1000, _LOOK)):
                     await waiter.woken.wait()
             except TimeoutError:
                 continue

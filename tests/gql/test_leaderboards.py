@@ -509,6 +509,8 @@ async def test_a_level_is_one_round_trip_and_no_sql(
     await _ten(boards)
     await boards.submit("dash", boards.store.user_id("ada"), 75)
     await boards.live()
+    await boards.store.worker.settle()
+    await boards.store.other.settle()
     worker = Worker(wire, key_prefix)
     first = await worker.ask(EVERYTHING)
     before = wire.round_trips

@@ -113,7 +113,7 @@ async def test_leases_fences_and_revisions(engine: AsyncEngine) -> None:
     assert lease is not None
     assert lease.token == 1
     assert await progress.take_lease("b", 60) is None
-    assert await progress.fence() == Applied()
+    assert await progress.fence() == Applied(revision=1)
     assert (await progress.status()).owner is None
     with pytest.raises(LeaseLost):
         await progress.commit(lease, Batch(Applied("e", "1-0"), ()))
