@@ -2,7 +2,7 @@
 # lock files pin; all that is done here is to find something to run it with.
 # PORT=, HOST=, WORKERS= and every other setting work as variables of make or of the environment.
 
-.PHONY: help serve test browser-test nemesis simulate lint types schema lock clean
+.PHONY: help serve test browser-test long-test nemesis simulate lint types schema lock clean
 .DEFAULT_GOAL := help
 
 bootstrap = @for python in $(PYTHON) python3 python python3.14 python3.13 python3.12 python3.11; do \
@@ -21,10 +21,13 @@ serve:  ## the store, on http://127.0.0.1:8000/graphql (PORT=, HOST=, WORKERS= c
 	$(call bootstrap,serve --build-pages)
 
 test:  ## every test but the browser's (ARGS= goes to pytest)
-	$(call bootstrap,--development pytest -m 'not browser' -n 3 $(ARGS))
+	$(call bootstrap,--development pytest -m 'not browser and not long' -n 2 $(ARGS))
 
 browser-test:  ## the GraphiQL page in a real Chromium
 	$(call bootstrap,--development pytest -m browser $(ARGS))
+
+long-test:  ## what takes long, such as killing at each step on PostgreSQL, too
+	$(call bootstrap,--development pytest -m long -n 2 $(ARGS))
 
 nemesis:  ## only real servers broken under traffic, and the controls of the checker (docs/testing.md)
 	$(call bootstrap,--development pytest -m nemesis tests/nemesis $(ARGS))

@@ -34,6 +34,11 @@ from tests.support.polling import eventually
 from tests.support.store import Store, Worker, context_of
 from tests.support.write_behind import SteppedProgress, sql_views
 
+pytestmark = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+"""PostgreSQL is a part of `make long-test`: each of these starts and kills processes."""
+
 PROGRAM = Path(killed_process.__file__)
 SKU = "H-1"
 STOCK = 100

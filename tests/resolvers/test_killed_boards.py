@@ -32,6 +32,11 @@ from tests.support.killed_board_process import (
     submission,
 )
 
+pytestmark = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
+"""PostgreSQL is a part of `make long-test`: each of these starts and kills processes."""
+
 PROGRAM = Path(killed_board_process.__file__)
 
 
