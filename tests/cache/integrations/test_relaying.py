@@ -16,6 +16,7 @@ from cache.facts import Fact, Invalidated
 from cache.relay import Relay
 from cache.stores.memory import MemoryServer, MemoryStore
 from cache.stores.redis import RedisStore
+from cache.tasks import end
 from tests.support import outbox_writer
 from tests.support.outboxes import Driver
 from tests.support.polling import eventually
@@ -52,8 +53,7 @@ async def relaying(store: RedisStore, driver: Driver) -> AsyncIterator[list[Fact
     try:
         yield facts
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])  # as a cache does it: one cancellation can be lost
         await relay.aclose()
 
 
