@@ -54,11 +54,11 @@ class Purging:
 
     async def invalidate(self, tags: frozenset[str], barrier: Barrier | None) -> None:
         """Publish a purge that no row of the outbox holds yet. Raises the outbox's errors."""
-        await self._to_its_end(self._invalidate(tags, barrier))
+        await self._shielded(self._invalidate(tags, barrier))
 
     async def publish(self, identifier: str, tags: frozenset[str], barrier: Barrier | None) -> None:
         """Publish the purge that the committed row `identifier` of the outbox holds."""
-        await self._to_its_end(self._publish(identifier, tags, barrier))
+        await self._shielded(self._publish(identifier, tags, barrier))
 
     async def close(self) -> None:
         """Wait for the purges that run, and try once more to publish those that wait."""
@@ -66,7 +66,7 @@ class Purging:
             await asyncio.wait(self._running)
         await self._kept.close()
 
-    async def _to_its_end(self, purge: Coroutine[Any, Any, None]) -> None:
+    async def _shielded(self, purge: Coroutine[Any, Any, None]) -> None:
         """Like `await purge`; it goes on when whoever asked for it goes away."""
         task = asyncio.get_running_loop().create_task(purge)
         self._running.add(task)

@@ -247,7 +247,7 @@ async def test_without_the_shields_it_would(store: Store, monkeypatch: pytest.Mo
         return await work
 
     monkeypatch.setattr(writing, "to_its_end", only_awaited)
-    monkeypatch.setattr(store.worker.services.cache._purging, "_to_its_end", only_awaited)
+    monkeypatch.setattr(store.worker.services.cache._purging, "_shielded", only_awaited)
     assert await stale_after_cancellations(store, insists=True) != []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from ...protocol import ALL, Rules
@@ -11,12 +11,8 @@ from .driver import Driver
 from .interleavings import INTERLEAVINGS
 from .scenario import HABITS, Scenario
 from .script import Script
-from .stepped import Violation
+from .searching import SEEDS, Found, followed, searched
 from .world import World
-
-SEEDS = 200
-STEPS = 1_000
-"""Steps of one world; a control has at most `SEEDS` of them."""
 
 COVERED: Mapping[str, str] = {
     "f3_behind": "a log goes back only by being lost, or with another incarnation of its server: "
@@ -134,16 +130,6 @@ SCENARIOS: Mapping[str, Scenario] = {
 """What is searched with these rules off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A broken promise: the seed of its world (None for a script), and the steps until then, of
-    all worlds that were searched."""
-
-    seed: int | None
-    steps: int
-    violation: Violation
-
-
 def names() -> list[str]:
     """Every rule: the engine's, and those of its applications."""
     return [*(field.name for field in fields(Rules)), *sorted(HABITS)]
@@ -152,19 +138,14 @@ def names() -> list[str]:
 def search(off: str, *, seeds: int = SEEDS) -> Found | None:
     """Look for a broken promise with the rule `off` off."""
     if off in INTERLEAVINGS:
-        return _follow(off)
+        return followed(lambda: follow(off, off=off))
     scenario = _without(off, SCENARIOS[off])
-    steps = 0
-    for seed in [FIRST.get(off, 0), *range(seeds)]:
+
+    def make(seed: int) -> tuple[World, Driver]:
         world = World(scenario, seed)
-        try:
-            Driver(world, seed).run(STEPS)
-        except Violation as violation:
-            return Found(seed, steps + world.statistics.steps, violation)
-        finally:
-            world.close()
-        steps += world.statistics.steps
-    return None
+        return world, Driver(world, seed)
+
+    return searched([FIRST.get(off, 0), *range(seeds)], make)
 
 
 def follow(name: str, *, off: str = "") -> World:
@@ -176,14 +157,6 @@ def follow(name: str, *, off: str = "") -> World:
     finally:
         world.close()
     return world
-
-
-def _follow(name: str) -> Found | None:
-    try:
-        follow(name, off=name)
-    except Violation as violation:
-        return Found(None, len(violation.steps), violation)
-    return None
 
 
 def _without(off: str, scenario: Scenario) -> Scenario:

@@ -9,13 +9,13 @@ from typing import Any
 
 from ...protocol import ALL
 from . import controls
-from .controls import Found
 from .driver import Driver
 from .driving import RandomDriver
 from .records import ALL_KEPT, RecordDriver, RecordWorld, any_record_scenario
 from .records import controls as record_controls
 from .records.rules import rule_names
 from .scenario import HABITS, Scenario, any_scenario
+from .searching import Found
 from .shrink import Make
 from .world import World
 

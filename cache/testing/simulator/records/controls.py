@@ -6,17 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..controls import Found
-from ..stepped import Violation
+from ..searching import SEEDS, Found, followed, searched
 from .driver import RecordDriver
 from .interleavings import INTERLEAVINGS, RecordScript
 from .rules import ALL_KEPT, rule_names
 from .scenario import RecordScenario
 from .world import RecordWorld
-
-SEEDS = 200
-STEPS = 1_000
-"""Steps of one world; a control has at most `SEEDS` of them."""
 
 COVERED: Mapping[str, str] = {
     "incarnation": "whoever opens the stream raises the revision, to which live values are tied, "
@@ -84,19 +79,14 @@ SCENARIOS: Mapping[str, RecordScenario] = {
 def search(off: str, *, seeds: int = SEEDS, others: Sequence[str] = ()) -> Found | None:
     """Look for a broken promise with the rule `off` off, and `others`."""
     if off in INTERLEAVINGS:
-        return _follow(off)
+        return followed(lambda: follow(off, off=off))
     scenario = replace(SCENARIOS[off], rules=ALL_KEPT.without(off, *others))
-    steps = 0
-    for seed in range(seeds):
+
+    def make(seed: int) -> tuple[RecordWorld, RecordDriver]:
         world = RecordWorld(scenario, seed)
-        try:
-            RecordDriver(world, seed).run(STEPS)
-        except Violation as violation:
-            return Found(seed, steps + world.statistics.steps, violation)
-        finally:
-            world.close()
-        steps += world.statistics.steps
-    return None
+        return world, RecordDriver(world, seed)
+
+    return searched(range(seeds), make)
 
 
 def follow(name: str, *, off: str = "") -> RecordWorld:
@@ -108,14 +98,6 @@ def follow(name: str, *, off: str = "") -> RecordWorld:
     finally:
         world.close()
     return world
-
-
-def _follow(name: str) -> Found | None:
-    try:
-        follow(name, off=name)
-    except Violation as violation:
-        return Found(None, len(violation.steps), violation)
-    return None
 
 
 def uncontrolled() -> list[str]:
