@@ -37,16 +37,6 @@ TRIGGERS = {
 
 
 @pytest.fixture
-def variables(database: str, redis_url: str, key_prefix: str) -> Mapping[str, str]:
-    """The settings of a deployment."""
-    return {
-        "DATABASE_URL": database,
-        "REDIS_URL": redis_url,
-        "FRESHQL_KEY_PREFIX": key_prefix.rstrip(":"),
-    }
-
-
-@pytest.fixture
 async def one(variables: Mapping[str, str], redis_url: str) -> AsyncIterator[Worker]:
     """A worker of the deployment, which tries a refused operation twice."""
     await add_products(10)
